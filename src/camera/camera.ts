@@ -1,0 +1,25 @@
+import type { Frame } from "./frame.js";
+
+/**
+ * A source of frames. It knows nothing of retries: one `run` is one attempt, and the supervisor decides what
+ * follows.
+ */
+export interface Camera {
+  /** For people: "libcamera 640×480 at 30/s", "/dev/video0", "photos in samples/". Holds no credentials. */
+  readonly description: string;
+  /**
+   * Delivers frames until the source ends (resolves), fails (rejects with CameraError) or the signal aborts
+   * (resolves; everything the attempt started is gone, or given up on after KILL).
+   *
+   * @param deliver hands a frame over, with its ownership; the camera awaits it before it takes the next, so
+   *   a lossless pipeline can hold it back. A live camera's deliver never waits.
+   */
+  run(deliver: (frame: Frame) => Promise<void>, signal: AbortSignal): Promise<void>;
+}
+
+/** A camera attempt that failed; `message` names the cure. */
+export class CameraError extends Error {
+  override readonly name = "CameraError";
+}
+
+export type CameraStatus = "starting" | "running" | "stalled" | "failed";
