@@ -66,7 +66,10 @@ export function fromEnvironment(environment: NodeJS.ProcessEnv): {
     if (!name.startsWith(ENVIRONMENT_PREFIX) || text === undefined || text === "") continue;
     const key = keys.get(name.toUpperCase().replaceAll("_", ""));
     if (key === undefined) {
-      problems.push({ path: name, message: "no key of the configuration has this name; remove the variable" });
+      problems.push({
+        path: name,
+        message: "no key of the configuration has this name; remove the variable",
+      });
       continue;
     }
     setPath(values, key.path.split("."), isText(key.type) ? text : parseValue(text));

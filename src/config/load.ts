@@ -12,7 +12,10 @@ const MAX_BYTES = 1024 * 1024;
  *
  * @throws ConfigError with every problem found: the file, its YAML, each key.
  */
-export async function loadConfig(file: string, environment: NodeJS.ProcessEnv = process.env): Promise<Config> {
+export async function loadConfig(
+  file: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Config> {
   return parseConfig(await readText(file), file, environment);
 }
 
@@ -46,7 +49,9 @@ async function readText(file: string): Promise<string> {
     throw new ConfigError([{ path: file, message: `cannot be read: ${reasonOf(error)}` }]);
   }
   if (bytes.length > MAX_BYTES) {
-    throw new ConfigError([{ path: file, message: `is ${bytes.length} bytes; a configuration has at most 1 MiB` }]);
+    throw new ConfigError([
+      { path: file, message: `is ${bytes.length} bytes; a configuration has at most 1 MiB` },
+    ]);
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -65,7 +70,12 @@ function reasonOf(error: unknown): string {
 
 function parseYaml(text: string, file: string): unknown {
   // Aliases could make a small file expand without bound; a configuration needs none.
-  const document = parseDocument(text, { prettyErrors: true, strict: true, uniqueKeys: true, logLevel: "silent" });
+  const document = parseDocument(text, {
+    prettyErrors: true,
+    strict: true,
+    uniqueKeys: true,
+    logLevel: "silent",
+  });
   const broken = document.errors[0];
   if (broken !== undefined) {
     throw new ConfigError([{ path: file, message: `is not valid YAML: ${broken.message.split("\n")[0]}` }]);
@@ -83,11 +93,17 @@ function contradictions(config: Config): ConfigProblem[] {
   const { mqtt, source } = config;
   if ((mqtt.cert === undefined) !== (mqtt.key === undefined)) {
     const missing = mqtt.cert === undefined ? "cert" : "key";
-    problems.push({ path: `mqtt.${missing}`, message: "must be set too: a client certificate needs cert and key" });
+    problems.push({
+      path: `mqtt.${missing}`,
+      message: "must be set too: a client certificate needs cert and key",
+    });
   }
   const secure = mqtt.url.startsWith("mqtts:") || mqtt.url.startsWith("wss:");
   if (!secure && (mqtt.ca !== undefined || mqtt.cert !== undefined)) {
-    problems.push({ path: "mqtt.url", message: "must be mqtts:// or wss:// for ca, cert and key to have effect" });
+    problems.push({
+      path: "mqtt.url",
+      message: "must be mqtts:// or wss:// for ca, cert and key to have effect",
+    });
   }
   if (source.type === "libcamera" && source.loop) {
     problems.push({ path: "source.loop", message: "must be false for libcamera: a camera does not end" });

@@ -68,6 +68,7 @@ function measure(origin: string): string {
 
 function found(input: unknown): string {
   if (input === undefined) return "";
-  const text = JSON.stringify(input) ?? String(input);
+  // A URL with a password in it must not reach a log.
+  const text = (JSON.stringify(input) ?? String(input)).replace(/\/\/[^/@\s]*@/g, "//…@");
   return `, not ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`;
 }

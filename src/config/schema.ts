@@ -133,7 +133,10 @@ const mqttSchema = z
   .strictObject({
     url: z
       .string()
-      .refine(isBrokerUrl, { error: "must be mqtt://, mqtts://, ws:// or wss://, a host and at most a port" })
+      .refine(isBrokerUrl, {
+        error:
+          "must be mqtt://, mqtts://, ws:// or wss:// with a host (user name and password go to mqtt.username and mqtt.passwordFile)",
+      })
       .default("mqtt://localhost:1883")
       .describe("The broker: mqtt, mqtts, ws or wss"),
     baseTopic: topic("emotiond").describe("First levels of every topic"),

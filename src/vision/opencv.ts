@@ -1,14 +1,20 @@
 import { createRequire } from "node:module";
 
-// The addon reads these when it loads: use the prebuilt library, and print no configuration lines.
-process.env.OPENCV4NODEJS_DISABLE_AUTOBUILD ??= "1";
+type OpenCv = typeof import("@u4/opencv4nodejs").cv;
+export type Mat = import("@u4/opencv4nodejs").Mat;
 
-type OpenCv = typeof import("@u4/opencv4nodejs");
+const require = createRequire(import.meta.url);
 
 /**
- * The one place that loads OpenCV. It is a nan addon: loaded once in the main thread, never in a worker; its
+ * The one place that loads OpenCV. It is a nan addon: loaded once, in the main thread, never in a worker; its
  * `…Async` calls run on libuv's pool.
  */
-export const cv: OpenCv["default"] = (createRequire(import.meta.url)("@u4/opencv4nodejs") as OpenCv).default;
+export const cv: OpenCv = load();
 
-export type Mat = import("@u4/opencv4nodejs").Mat;
+function load(): OpenCv {
+  process.env.OPENCV4NODEJS_DISABLE_AUTOBUILD = "1";
+  // Its loader tells its settings on stdout, where `classify` and `schema` print JSON.
+  const requireBeside = createRequire(require.resolve("@u4/opencv4nodejs"));
+  (requireBeside("@u4/opencv-build") as { Log: { silence: boolean } }).Log.silence = true;
+  return (require("@u4/opencv4nodejs") as { cv: OpenCv }).cv;
+}

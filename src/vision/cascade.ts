@@ -1,0 +1,113 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { type Box, clipToFrame } from "./box.js";
+import { cv, type Mat } from "./opencv.js";
+
+/** A hit of the cascade: a box in pixels of the whole picture, and how many overlapping windows agreed. */
+export interface CascadeHit {
+  readonly box: Box;
+  readonly neighbors: number;
+}
+
+export interface ScanOptions {
+  /** Part of the picture to look at, in pixels; all of it when absent. */
+  readonly region?: Box;
+  /** Smallest and largest face, in pixels. */
+  readonly minSize: number;
+  readonly maxSize?: number;
+  readonly scaleFactor: number;
+  readonly minNeighbors: number;
+}
+
+export interface Cascade {
+  /** Looks for faces in a grey picture, off the event loop. Calls run one after another. */
+  scan(grey: Mat, options: ScanOptions): Promise<CascadeHit[]>;
+}
+
+/** The cascade that the configuration names cannot be used; the message says what would be right. */
+export class CascadeError extends Error {
+  override readonly name = "CascadeError";
+}
+
+/** The window that OpenCV's frontal face cascades were trained on: nothing smaller is ever found. */
+export const SMALLEST_FACE = 24;
+
+/**
+ * Loads a Haar cascade.
+ *
+ * @param name of one that comes with OpenCV (`frontalface_default`, `frontalface_alt2`, `profileface`), or the
+ *   path of an XML file.
+ * @throws CascadeError when there is none, or it is no cascade.
+ */
+export function loadCascade(name: string): Cascade {
+  const classifier = new cv.CascadeClassifier(cascadeFile(name));
+  proveUsable(classifier, name);
+  // The native classifier keeps scratch memory between calls, so two scans must never overlap.
+  let turn: Promise<unknown> = Promise.resolve();
+
+  async function scanNow(grey: Mat, options: ScanOptions): Promise<CascadeHit[]> {
+    const region =
+      options.region === undefined ? undefined : clipToFrame(options.region, grey.cols, grey.rows);
+    const extent = region ?? { x: 0, y: 0, width: grey.cols, height: grey.rows };
+    const minSize = Math.max(SMALLEST_FACE, Math.round(options.minSize));
+    const maxSize = Math.round(options.maxSize ?? Math.max(extent.width, extent.height));
+    if (extent.width < minSize || extent.height < minSize || maxSize < minSize) return [];
+    const picture =
+      region === undefined
+        ? grey
+        : grey.getRegion(new cv.Rect(region.x, region.y, region.width, region.height));
+    try {
+      const { objects, numDetections } = await classifier.detectMultiScaleAsync(
+        picture,
+        options.scaleFactor,
+        options.minNeighbors,
+        0,
+        new cv.Size(minSize, minSize),
+        new cv.Size(maxSize, maxSize),
+      );
+      return objects.map((rect, index) => ({
+        box: { x: rect.x + extent.x, y: rect.y + extent.y, width: rect.width, height: rect.height },
+        neighbors: numDetections[index] ?? 0,
+      }));
+    } finally {
+      if (picture !== grey) picture.release();
+    }
+  }
+
+  return {
+    scan(grey, options) {
+      const result = turn.then(() => scanNow(grey, options));
+      turn = result.catch(() => undefined);
+      return result;
+    },
+  };
+}
+
+function cascadeFile(name: string): string {
+  if (name.includes("/") || name.endsWith(".xml")) {
+    if (existsSync(name)) return name;
+    throw new CascadeError(`there is no file ${name}; detector.cascade is the path of a cascade's XML file`);
+  }
+  const folder = join(
+    dirname(createRequire(import.meta.url).resolve("@u4/opencv4nodejs")),
+    "../../src/lib/haarcascades",
+  );
+  const file = join(folder, `haarcascade_${name}.xml`);
+  if (/^[A-Za-z0-9_]+$/.test(name) && existsSync(file)) return file;
+  throw new CascadeError(
+    `OpenCV has no cascade named ${name}; try frontalface_default, frontalface_alt2 or the path of an XML file`,
+  );
+}
+
+/** The addon accepts any file; only the first scan tells that it was no cascade. */
+function proveUsable(classifier: { detectMultiScale(picture: Mat): unknown }, name: string): void {
+  const blank = new cv.Mat(64, 64, cv.CV_8UC1, 0);
+  try {
+    classifier.detectMultiScale(blank);
+  } catch {
+    throw new CascadeError(`${name} is not a Haar cascade that OpenCV can read; give the XML file of one`);
+  } finally {
+    blank.release();
+  }
+}

@@ -1,0 +1,45 @@
+import { type Box, intersectionOverUnion } from "./box.js";
+
+/** A face seen in one frame. */
+export interface Sighting {
+  /** In pixels of the frame. */
+  readonly box: Box;
+  /** How sure the finder is: the number of overlapping cascade hits, 0 for a template match. */
+  readonly score: number;
+  /** `cascade` found a face; `template` found again what a track looked like a moment ago. */
+  readonly by: "cascade" | "template";
+  /** The track whose look was found again; null where the cascade looked without regard to tracks. */
+  readonly trackId: string | null;
+}
+
+/** Two hits whose overlap is more than this are one face. */
+const SAME_FACE_OVERLAP = 0.3;
+/** A hit of which more than this lies in a stronger one is a part of that face: mouth and chin look like one. */
+const CONTAINED = 0.6;
+
+/**
+ * One sighting a face: of overlapping ones the strongest stays. The cascade goes before templates, a larger
+ * count of hits before a smaller.
+ */
+export function suppressOverlaps(sightings: readonly Sighting[]): Sighting[] {
+  const byStrength = [...sightings].sort((a, b) => rank(b) - rank(a) || b.box.width - a.box.width);
+  const kept: Sighting[] = [];
+  for (const candidate of byStrength) {
+    if (!kept.some((stronger) => isSameFace(stronger.box, candidate.box))) kept.push(candidate);
+  }
+  return kept;
+}
+
+function rank(sighting: Sighting): number {
+  return (sighting.by === "cascade" ? 1_000_000 : 0) + sighting.score;
+}
+
+function isSameFace(a: Box, b: Box): boolean {
+  const overlap = intersectionOverUnion(a, b);
+  if (overlap === 0) return false;
+  if (overlap > SAME_FACE_OVERLAP) return true;
+  const areaA = a.width * a.height;
+  const areaB = b.width * b.height;
+  const intersection = (overlap * (areaA + areaB)) / (1 + overlap);
+  return intersection / Math.min(areaA, areaB) > CONTAINED;
+}
