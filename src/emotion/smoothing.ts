@@ -1,0 +1,72 @@
+import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel, type FaceLabel } from "./labels.js";
+
+/** Seven probabilities in the order of EMOTION_LABELS; they sum to 1. */
+export type ScoreVector = readonly number[];
+
+/** Time constant of the exponential average, in milliseconds: an expression lasts longer, a blink does not. */
+const TIME_CONSTANT = 400;
+
+/**
+ * Averages a face's scores over time, so that one odd frame does not name an emotion. The weight of a new score
+ * grows with the time since the last, so the result does not depend on the frame rate.
+ *
+ * @param smoothed the average so far, or null before the first score.
+ * @param elapsed milliseconds since the last score.
+ */
+export function smooth(smoothed: ScoreVector | null, scores: ScoreVector, elapsed: number): ScoreVector {
+  if (smoothed === null) return normalize(scores);
+  const weight = 1 - Math.exp(-Math.max(0, elapsed) / TIME_CONSTANT);
+  return normalize(smoothed.map((old, index) => old + weight * ((scores[index] ?? 0) - old)));
+}
+
+function normalize(scores: ScoreVector): ScoreVector {
+  const finite = scores.map((score) => (Number.isFinite(score) && score > 0 ? score : 0));
+  const sum = finite.reduce((total, score) => total + score, 0);
+  return sum > 0
+    ? finite.map((score) => score / sum)
+    : new Array<number>(EMOTION_COUNT).fill(1 / EMOTION_COUNT);
+}
+
+/** The best of the seven and its score. */
+export function best(scores: ScoreVector): { readonly label: EmotionLabel; readonly confidence: number } {
+  const confidence = Math.max(...scores);
+  return { label: EMOTION_LABELS[scores.indexOf(confidence)] ?? "neutral", confidence };
+}
+
+/** What the scores say without regard to the past. */
+export function labelOf(scores: ScoreVector, minConfidence: number): FaceLabel {
+  const { label, confidence } = best(scores);
+  return confidence < minConfidence ? "uncertain" : label;
+}
+
+/** A label that holds, and the one that would replace it. */
+export interface LabelState {
+  readonly label: FaceLabel;
+  /** The scores at the last moment when they spoke for the label: what may be told together with it. */
+  readonly scores: ScoreVector;
+  readonly challenger: FaceLabel | null;
+  /** When the challenger began to lead, in milliseconds since the Unix epoch. */
+  readonly challengedAt: number;
+}
+
+/**
+ * Takes smoothed scores in: the label changes only when another has led without a break for `minDwell`
+ * milliseconds. So two changes are never closer than that.
+ */
+export function decideLabel(
+  state: LabelState | null,
+  scores: ScoreVector,
+  at: number,
+  settings: { readonly minConfidence: number; readonly minDwell: number },
+): LabelState {
+  const leader = labelOf(scores, settings.minConfidence);
+  if (state === null || leader === state.label) {
+    return { label: leader, scores, challenger: null, challengedAt: at };
+  }
+  if (leader !== state.challenger) {
+    if (settings.minDwell <= 0) return { label: leader, scores, challenger: null, challengedAt: at };
+    return { ...state, challenger: leader, challengedAt: at };
+  }
+  if (at - state.challengedAt < settings.minDwell) return state;
+  return { label: leader, scores, challenger: null, challengedAt: at };
+}
