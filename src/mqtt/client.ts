@@ -1,0 +1,310 @@
+import type { MqttConfig } from "../config/schema.js";
+import type { Health, State } from "../events/schema.js";
+import { commandReceiver } from "./answering.js";
+import { type BackoffLimits, backoffDelay } from "./backoff.js";
+import { type Connection, type MqttVersion, openConnection } from "./connection.js";
+import { MqttCredentialError, type MqttCredentials } from "./credentials.js";
+import { deliverFrom } from "./delivery.js";
+import { brokerFailure, type ConnectionFailure, localFailure, refusesVersion } from "./failure.js";
+import type { MqttLog } from "./log.js";
+import { memoryOutbox, type Outbox } from "./outbox.js";
+import type { CommandHandler, Publisher } from "./publisher.js";
+import { clientIdOf, topicsOf } from "./topics.js";
+
+/** Times in milliseconds, but for `keepalive`, which is in MQTT's seconds. */
+export interface MqttTiming {
+  readonly connectTimeout: number;
+  readonly ackTimeout: number;
+  /** An event sent later than this after it was made says `replayed`. */
+  readonly lateAfter: number;
+  /** Events on their way at most. */
+  readonly window: number;
+  readonly refusedPause: number;
+  /** A connection that lasts this long, or delivers an event, ends the backoff. */
+  readonly stableAfter: number;
+  readonly backoff: BackoffLimits;
+  readonly keepalive: number;
+}
+
+export const MQTT_TIMING: MqttTiming = {
+  connectTimeout: 15_000,
+  ackTimeout: 10_000,
+  lateAfter: 1500,
+  window: 32,
+  refusedPause: 30_000,
+  stableAfter: 10_000,
+  backoff: { first: 500, cap: 30_000 },
+  keepalive: 30,
+};
+
+export interface MqttPublisherOptions {
+  readonly config: MqttConfig;
+  readonly device: string;
+  /** Asked at each connection; `readMqttCredentials` is what it usually calls. */
+  readonly credentials: () => MqttCredentials;
+  readonly log: MqttLog;
+  readonly onCommand: CommandHandler;
+  /** Default: in memory alone. */
+  readonly outbox?: Outbox;
+  readonly timing?: Partial<MqttTiming>;
+}
+
+/** The publisher with its beginning: nothing is connected before `start`. */
+export interface MqttPublisher extends Publisher {
+  /** Connects now, and again for ever whenever there is no connection. Returns at once. */
+  start(): void;
+}
+
+/** What is kept back of the time to stop, for `offline` and DISCONNECT. */
+const GOODBYE_MS = 500;
+
+/**
+ * The client of the daemon's broker. It never waits for the broker, and never gives it up: whatever goes wrong is
+ * logged once, with its cure, and tried again with backoff.
+ */
+export function createMqttPublisher(options: MqttPublisherOptions): MqttPublisher {
+  const { config, device, log } = options;
+  const timing: MqttTiming = { ...MQTT_TIMING, ...options.timing };
+  const topics = topicsOf(config.baseTopic, device);
+  const broker = new URL(config.url).host;
+  const outbox = options.outbox ?? memoryOutbox(config.outbox);
+  const receive = commandReceiver(topics, options.onCommand, log);
+
+  let phase: "idle" | "running" | "stopping" | "stopped" = "idle";
+  let attempt: { abort(failure: ConnectionFailure): void } | undefined;
+  let connection: Connection | undefined;
+  let version: MqttVersion = 5;
+  let versionProven = false;
+  let failures = 0;
+  /** Acknowledgements are waited for twice as long after each time they did not come. */
+  let ackTimeout = timing.ackTimeout;
+  let lastTrouble: string | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let stable: NodeJS.Timeout | undefined;
+  let tick: NodeJS.Timeout | undefined;
+  let state: State | undefined;
+  let stateOnTheWay = false;
+  let stateSent: State | undefined;
+  /** What `stop` waits for: called whenever the connection or the outbox may have changed. */
+  let notify = () => {};
+
+  const delivery = deliverFrom(outbox, {
+    topic: topics.event,
+    maxAge: config.outbox.maxAge,
+    lateAfter: timing.lateAfter,
+    window: timing.window,
+    refusedPause: timing.refusedPause,
+    onDelivered() {
+      failures = 0;
+      ackTimeout = timing.ackTimeout;
+      notify();
+    },
+    onRefused(reason, forGood) {
+      const { code, message } = brokerFailure(reason);
+      trouble(
+        { code: `event-${code}`, message },
+        forGood
+          ? "the broker refused an event for good; it is dropped"
+          : "the broker refuses events; they are kept",
+      );
+    },
+  });
+
+  /** A trouble is told once, and again only after another one, or after a connection. */
+  function trouble(failure: ConnectionFailure, what: string): void {
+    const details = { broker, code: failure.code };
+    const line = `${what}: ${failure.message}`;
+    if (lastTrouble === failure.code) log.debug(details, line);
+    else log.warn(details, line);
+    lastTrouble = failure.code;
+  }
+
+  function open(): void {
+    clearTimeout(retry);
+    retry = undefined;
+    let credentials: MqttCredentials;
+    try {
+      credentials = options.credentials();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      closed({ code: error instanceof MqttCredentialError ? error.path : "credentials", message });
+      return;
+    }
+    attempt = openConnection(
+      {
+        url: config.url,
+        version,
+        clientId: clientIdOf(config.baseTopic, device),
+        credentials,
+        will: { topic: topics.availability, payload: "offline" },
+        keepalive: timing.keepalive,
+        connectTimeout: timing.connectTimeout,
+        ackTimeout,
+      },
+      {
+        onConnect: opened,
+        onMessage(topic, payload, packet) {
+          if (connection !== undefined && phase === "running") receive(connection, topic, payload, packet);
+        },
+        onClose: closed,
+      },
+    );
+  }
+
+  function opened(current: Connection): void {
+    connection = current;
+    versionProven = true;
+    const waiting = outbox.size();
+    log.info({ broker, mqtt: current.version === 5 ? "5" : "3.1.1", waiting }, "connected to the broker");
+    lastTrouble = undefined;
+    stable = setTimeout(() => {
+      failures = 0;
+    }, timing.stableAfter);
+    stable.unref();
+    tick = setInterval(delivery.pump, Math.max(10, timing.lateAfter / 4));
+    tick.unref();
+    current.publish({ topic: topics.availability, payload: "online", qos: 1, retain: true }, (result) => {
+      if (result.outcome === "refused")
+        trouble(brokerFailure(result.reason), "the broker refuses availability");
+    });
+    current.subscribe(topics.commandFilter, (refused) => {
+      if (refused !== null) trouble(refused, "the broker refuses the subscription to commands");
+    });
+    stateOnTheWay = false;
+    stateSent = undefined;
+    sendState();
+    delivery.connected(current);
+    notify();
+  }
+
+  function closed(failure: ConnectionFailure): void {
+    const wasOpen = connection !== undefined;
+    connection = undefined;
+    attempt = undefined;
+    clearTimeout(stable);
+    clearInterval(tick);
+    delivery.disconnected();
+    failures += 1;
+    if (failure.code === "ack-timeout") ackTimeout = Math.min(ackTimeout * 2, timing.ackTimeout * 6);
+    if (phase === "running") {
+      if (fallBack(failure, wasOpen)) {
+        open();
+      } else {
+        trouble(failure, wasOpen ? "connection to the broker lost" : "no connection to the broker");
+        retry = setTimeout(open, backoffDelay(failures, timing.backoff, Math.random()));
+      }
+    }
+    notify();
+  }
+
+  /** Goes to the other MQTT version where the broker's behaviour asks for it; true: try that one at once. */
+  function fallBack(failure: ConnectionFailure, wasOpen: boolean): boolean {
+    if (wasOpen) return false;
+    if (refusesVersion(failure)) {
+      const refused = version;
+      version = version === 5 ? 4 : 5;
+      versionProven = false;
+      log.info(
+        { broker },
+        `the broker refuses MQTT ${refused === 5 ? "5, trying 3.1.1" : "3.1.1, trying 5"}`,
+      );
+      return refused === 5;
+    }
+    // Some old brokers just hang up on MQTT 5; one that is restarting does too, so both versions take turns.
+    if (failure.code === "closed-early" && !versionProven) version = version === 5 ? 4 : 5;
+    return false;
+  }
+
+  function sendState(): void {
+    if (connection === undefined || state === undefined || stateOnTheWay || state === stateSent) return;
+    const current = connection;
+    stateSent = state;
+    stateOnTheWay = true;
+    current.publish(
+      { topic: topics.state, payload: JSON.stringify(state), qos: 1, retain: true },
+      (result) => {
+        if (current !== connection) return;
+        stateOnTheWay = false;
+        if (result.outcome === "refused")
+          trouble(brokerFailure(result.reason), "the broker refuses the state");
+        sendState();
+        notify();
+      },
+    );
+  }
+
+  /** Resolves when `done` holds, or at `deadline` (of performance.now()). */
+  function until(done: () => boolean, deadline: number): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        notify = () => {};
+        resolve();
+      };
+      const timer = setTimeout(finish, Math.max(0, deadline - performance.now()));
+      notify = () => {
+        if (done()) finish();
+      };
+      notify();
+    });
+  }
+
+  async function stop(timeoutMs: number): Promise<void> {
+    if (phase === "stopping" || phase === "stopped") return;
+    const deadline = performance.now() + timeoutMs;
+    const wasRunning = phase === "running";
+    phase = "stopping";
+    clearTimeout(retry);
+    // A broker that is back by now still gets what waits: one attempt, at once.
+    if (wasRunning && attempt === undefined && outbox.size() > 0) open();
+    const nothingToWaitFor = () =>
+      attempt === undefined || (connection !== undefined && outbox.size() === 0 && !stateOnTheWay);
+    const reserve = Math.min(GOODBYE_MS, timeoutMs / 2);
+    await until(nothingToWaitFor, deadline - reserve);
+    const current = connection;
+    if (current !== undefined) {
+      let said = false;
+      current.publish({ topic: topics.availability, payload: "offline", qos: 1, retain: true }, () => {
+        said = true;
+        notify();
+      });
+      await until(() => said || connection === undefined, deadline - reserve / 2);
+      await current.close(Math.max(1, deadline - performance.now()));
+    } else {
+      attempt?.abort(localFailure("closed"));
+    }
+    phase = "stopped";
+    const left = outbox.size();
+    await outbox.close();
+    if (left > 0) log.warn({ broker, left }, "stopped before the broker had every event");
+    else log.info({ broker }, "stopped");
+  }
+
+  return {
+    start() {
+      if (phase !== "idle") return;
+      phase = "running";
+      open();
+    },
+    event(event) {
+      if (phase === "stopped") return;
+      outbox.add(event);
+      delivery.pump();
+    },
+    state(newest) {
+      state = newest;
+      sendState();
+    },
+    health(health: Health) {
+      if (connection === undefined || connection.congested()) return;
+      connection.publish({ topic: topics.health, payload: JSON.stringify(health), qos: 0, retain: true });
+    },
+    stats: () => ({
+      connected: connection !== undefined,
+      buffered: outbox.size(),
+      dropped: outbox.dropped(),
+      replayed: delivery.replayed(),
+    }),
+    stop,
+  };
+}

@@ -1,0 +1,222 @@
+import { Socket } from "node:net";
+import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
+import type { MqttCredentials } from "./credentials.js";
+import { brokerFailure, type ConnectionFailure, failureOf, localFailure } from "./failure.js";
+
+export type MqttVersion = 4 | 5;
+
+export interface Message {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  /** MQTT 5 alone; left out in 3.1.1. */
+  readonly properties?: NonNullable<IPublishPacket["properties"]>;
+}
+
+/** What became of a message at QoS 1. */
+export type Delivery =
+  | { readonly outcome: "acknowledged" }
+  /** The broker took it in and refused it; the connection lives. */
+  | { readonly outcome: "refused"; readonly reason: number };
+
+export interface Connection {
+  readonly version: MqttVersion;
+  /** Messages at QoS 1 that the broker takes before it has acknowledged one. */
+  readonly receiveMaximum: number;
+  /** Bytes of the largest packet that the broker takes. */
+  readonly maximumPacketSize: number;
+  /**
+   * Sends a message. For QoS 1, `done` is called once when the broker has answered; never if the connection
+   * breaks before: then `onClose` comes.
+   */
+  publish(message: Message, done?: (delivery: Delivery) => void): void;
+  /** Subscribes at QoS 1, without the broker's retained messages where the version can say so. */
+  subscribe(filter: string, done: (refused: ConnectionFailure | null) => void): void;
+  /** More is waiting in the socket than a healthy connection holds. */
+  congested(): boolean;
+  /** DISCONNECT, and the end; resolves when the socket is closed, or after `timeoutMs`. */
+  close(timeoutMs: number): Promise<void>;
+  /** The end at once; what the socket still holds is thrown away. */
+  abort(failure: ConnectionFailure): void;
+}
+
+export interface ConnectionOptions {
+  readonly url: string;
+  readonly version: MqttVersion;
+  readonly clientId: string;
+  readonly credentials: MqttCredentials;
+  readonly will: { readonly topic: string; readonly payload: string };
+  /** Seconds. */
+  readonly keepalive: number;
+  /** Milliseconds for the network, TLS and CONNACK together. */
+  readonly connectTimeout: number;
+  /** Milliseconds without any acknowledgement while some are due, after which the connection is given up. */
+  readonly ackTimeout: number;
+}
+
+export interface ConnectionEvents {
+  onConnect(connection: Connection): void;
+  onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void;
+  /** Once, and last: the connection ended, or never came to be. */
+  onClose(failure: ConnectionFailure): void;
+}
+
+/** Commands are small; a broker that keeps to MQTT 5 does not even send what is larger. */
+const LARGEST_INCOMING = 64 * 1024;
+const CONGESTED_BYTES = 256 * 1024;
+
+/**
+ * One connection to the broker, from the first packet to the last: there is no reconnecting in here. A new client
+ * of mqtt.js is made for each, with its reconnecting off, because on a reconnect mqtt.js sends its own stored copies
+ * again: those could not say `replayed`, nor be told from what the outbox sends. Also its fixed reconnectPeriod
+ * knows no backoff, and a refused CONNACK would end it for good (reconnectOnConnackError).
+ */
+export function openConnection(
+  options: ConnectionOptions,
+  events: ConnectionEvents,
+): { abort(failure: ConnectionFailure): void } {
+  let failure: ConnectionFailure | undefined;
+  let connected = false;
+  let ended = false;
+  let acksDue = 0;
+  let lastProgress = 0;
+  let watch: NodeJS.Timeout | undefined;
+  let whenEnded = () => {};
+
+  const client = mqtt.connect(options.url, clientOptions(options));
+
+  function finish(reason: ConnectionFailure): void {
+    if (ended) return;
+    ended = true;
+    clearInterval(watch);
+    client.removeAllListeners();
+    // A late error of a socket that is being torn down has nobody to go to, and must not end the process.
+    client.on("error", () => {});
+    // There is no stream when it could not even be made.
+    if (client.stream !== undefined) client.end(true);
+    whenEnded();
+    events.onClose(failure ?? reason);
+  }
+
+  function abort(reason: ConnectionFailure): void {
+    failure ??= reason;
+    resetSocket(client);
+    finish(reason);
+  }
+
+  const connection = (): Connection => ({
+    version: options.version,
+    receiveMaximum: client.serverProperties?.receiveMaximum ?? 65_535,
+    maximumPacketSize: client.serverProperties?.maximumPacketSize ?? 268_435_455,
+    publish(message, done) {
+      if (ended) return;
+      const { topic, payload, qos, retain, properties } = message;
+      if (qos === 1) {
+        if (acksDue === 0) lastProgress = performance.now();
+        acksDue += 1;
+      }
+      client.publish(topic, payload, { qos, retain, ...(properties ? { properties } : {}) }, (error) => {
+        if (ended || qos === 0) return;
+        acksDue -= 1;
+        lastProgress = performance.now();
+        const reason = error && "code" in error ? error.code : undefined;
+        if (error === undefined || error === null) done?.({ outcome: "acknowledged" });
+        else if (typeof reason === "number") done?.({ outcome: "refused", reason });
+        else abort(failureOf(error));
+      });
+    },
+    subscribe(filter, done) {
+      if (ended) return;
+      client.subscribe(filter, { qos: 1, rh: 2, rap: true, nl: false }, (error) => {
+        if (ended) return;
+        const reason = error && "code" in error ? error.code : undefined;
+        done(error ? (typeof reason === "number" ? brokerFailure(reason) : failureOf(error)) : null);
+      });
+    },
+    congested: () => client.stream.writableLength > CONGESTED_BYTES,
+    close(timeoutMs) {
+      if (ended) return Promise.resolve();
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => abort(localFailure("closed")), timeoutMs);
+        whenEnded = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        // end(false) would wait for every acknowledgement, without a bound; DISCONNECT is written at once instead.
+        client.outgoing = {};
+        client.end(false);
+      });
+    },
+    abort,
+  });
+
+  client.once("connect", () => {
+    connected = true;
+    watch = setInterval(
+      () => {
+        const silence = performance.now() - lastProgress;
+        if (acksDue > 0 && silence > options.ackTimeout) abort(localFailure("ack-timeout"));
+      },
+      Math.max(10, options.ackTimeout / 10),
+    );
+    watch.unref();
+    events.onConnect(connection());
+  });
+  client.on("message", (topic, payload, packet) => {
+    if (!ended) events.onMessage(topic, payload, packet);
+  });
+  client.on("disconnect", (packet) => {
+    if (packet.reasonCode !== undefined && packet.reasonCode !== 0)
+      failure ??= brokerFailure(packet.reasonCode);
+  });
+  // mqtt.js leaves the socket open after some errors (of its parser, for one).
+  client.on("error", (error) => finish(failureOf(error)));
+  client.on("close", () => finish(localFailure(connected ? "closed" : "closed-early")));
+  try {
+    client.connect();
+  } catch (error) {
+    // TLS refuses a broken certificate or key here. The caller first gets its handle, then the news.
+    process.nextTick(() => finish(failureOf(error)));
+  }
+  return { abort };
+}
+
+function clientOptions(options: ConnectionOptions): IClientOptions {
+  const { credentials, will } = options;
+  return {
+    protocolVersion: options.version,
+    clientId: options.clientId,
+    clean: true,
+    manualConnect: true,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    keepalive: options.keepalive,
+    connectTimeout: options.connectTimeout,
+    rejectUnauthorized: true,
+    will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true },
+    ...(options.version === 5
+      ? { properties: { receiveMaximum: 16, maximumPacketSize: LARGEST_INCOMING } }
+      : {}),
+    ...(credentials.username === undefined ? {} : { username: credentials.username }),
+    ...(credentials.password === undefined ? {} : { password: credentials.password }),
+    ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
+    ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
+    ...(credentials.key === undefined ? {} : { key: credentials.key }),
+  };
+}
+
+/**
+ * Closes the socket with a reset. After a plain close the kernel goes on trying to deliver what the socket holds,
+ * and an event written before a network failure would arrive long after it, saying that it is fresh.
+ */
+function resetSocket(client: MqttClient): void {
+  const stream: unknown = client.stream;
+  if (!(stream instanceof Socket)) return;
+  try {
+    stream.resetAndDestroy();
+  } catch {
+    // A TLS socket has no handle that can be reset; client.end(true) destroys it.
+  }
+}

@@ -1,0 +1,111 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { MqttConfig } from "../config/schema.js";
+
+/** What proves to the broker who this is, and to this who the broker is. Never logged. */
+export interface MqttCredentials {
+  readonly username?: string;
+  readonly password?: string;
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+/** A file that `mqtt.…` names cannot be used; the message says which, why, and what to do. */
+export class MqttCredentialError extends Error {
+  override readonly name = "MqttCredentialError";
+  /** The setting that names the file, such as `mqtt.passwordFile`. */
+  readonly path: string;
+  constructor(path: string, problem: string) {
+    super(`${path}: ${problem}`);
+    this.path = path;
+  }
+}
+
+/**
+ * Reads the password and the PEM files. The password comes from `$CREDENTIALS_DIRECTORY/mqtt.password` (systemd's
+ * LoadCredential=), else from `mqtt.passwordFile`; one line feed at its end does not count. Read again at every
+ * connection, so that a renewed certificate is used without a restart.
+ *
+ * @throws {MqttCredentialError}
+ */
+export function readMqttCredentials(
+  config: MqttConfig,
+  env: NodeJS.ProcessEnv = process.env,
+): MqttCredentials {
+  const password = readPassword(config, env);
+  if ((config.cert === undefined) !== (config.key === undefined)) {
+    const [has, lacks] = config.cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    throw new MqttCredentialError(
+      `mqtt.${lacks}`,
+      `missing: mqtt.${has} is set, a client certificate needs both`,
+    );
+  }
+  if (password !== undefined && config.username === undefined) {
+    throw new MqttCredentialError("mqtt.username", "missing: there is a password, but no user name to it");
+  }
+  const ca = config.ca === undefined ? undefined : readPem("mqtt.ca", config.ca);
+  const cert = config.cert === undefined ? undefined : readPem("mqtt.cert", config.cert);
+  const key = config.key === undefined ? undefined : readPem("mqtt.key", config.key);
+  return {
+    ...(config.username === undefined ? {} : { username: config.username }),
+    ...(password === undefined ? {} : { password }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+function readPassword(config: MqttConfig, env: NodeJS.ProcessEnv): string | undefined {
+  const folder = env.CREDENTIALS_DIRECTORY;
+  if (folder !== undefined && folder !== "") {
+    const credential = readIfThere(join(folder, "mqtt.password"));
+    if (credential !== undefined) return credential.toString("utf8").replace(/\r?\n$/, "");
+  }
+  if (config.passwordFile === undefined) return undefined;
+  return readFile("mqtt.passwordFile", config.passwordFile)
+    .toString("utf8")
+    .replace(/\r?\n$/, "");
+}
+
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw new MqttCredentialError(
+      "mqtt.password",
+      `the credential ${file} cannot be read (${codeOf(error)}): check LoadCredential= in the unit`,
+    );
+  }
+}
+
+function readPem(path: string, file: string): Buffer {
+  const content = readFile(path, file);
+  if (!content.includes("-----BEGIN ")) {
+    throw new MqttCredentialError(
+      path,
+      `${file} is no PEM file: it must have a line -----BEGIN …----- (openssl converts other forms)`,
+    );
+  }
+  return content;
+}
+
+function readFile(path: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const code = codeOf(error);
+    const cure =
+      code === "ENOENT"
+        ? "there is no such file: create it, or correct the path"
+        : code === "EACCES"
+          ? "the daemon's user may not read it: change its owner or mode"
+          : `it cannot be read (${code})`;
+    throw new MqttCredentialError(path, `${file}: ${cure}`);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}

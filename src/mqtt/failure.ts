@@ -1,0 +1,104 @@
+/** Why there is no connection to the broker, in words that name the cure, and never a secret. */
+export interface ConnectionFailure {
+  /** The same for the same trouble, so that a repeat can be told from news. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** MQTT 3.1.1 return codes (1–5) and MQTT 5 reason codes (from 128) of a CONNACK or a DISCONNECT. */
+const REASONS: Readonly<Record<number, string>> = {
+  1: "it does not speak this MQTT version",
+  2: "it refuses the client identifier: is another device of the same name connected?",
+  3: "it is not available at the moment",
+  4: "it refuses the user name or password: check mqtt.username and the file at mqtt.passwordFile",
+  5: "it does not let this client in: check mqtt.username, the password, and the broker's access list",
+  129: "it found a malformed packet",
+  130: "it found a protocol error",
+  132: "it does not speak this MQTT version",
+  133: "it refuses the client identifier: check the broker's rules for names",
+  134: "it refuses the user name or password: check mqtt.username and the file at mqtt.passwordFile",
+  135: "it does not let this client in: check mqtt.username, the password, and the broker's access list",
+  136: "it is not available at the moment",
+  137: "it is busy",
+  138: "it has banned this client: ask who runs the broker",
+  139: "it is shutting down",
+  140: "it wants another way of authentication: emotiond knows user name and password, and client certificates",
+  141: "it heard nothing from this client for too long",
+  142: "another client connected with the same name: is there a second emotiond with this `device`?",
+  149: "it refuses a packet of this size",
+  150: "it finds the message rate too high",
+  151: "a quota is used up",
+  152: "its administrator ended the connection",
+  156: "it says to use another server: change mqtt.url",
+  157: "it has moved: change mqtt.url",
+  159: "it finds the connection rate too high",
+};
+
+const ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there: start the broker, or correct mqtt.url",
+  ENOTFOUND: "the host name is not known: correct mqtt.url, or check the name service",
+  EAI_AGAIN: "the host name cannot be looked up at the moment: check the network and the name service",
+  EHOSTUNREACH: "there is no way to the host: check the network",
+  ENETUNREACH: "there is no way to its network: check that this machine is connected",
+  ETIMEDOUT: "the host does not answer: check the network, the firewall and mqtt.url",
+  ECONNRESET: "the connection was cut",
+  EPIPE: "the connection was cut",
+  CERT_HAS_EXPIRED: "its certificate has expired: renew it on the broker (and check this machine's clock)",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet: check the clocks of this machine and the broker",
+  DEPTH_ZERO_SELF_SIGNED_CERT:
+    "its certificate is self-signed: put that certificate, or its authority's, in mqtt.ca",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate's authority is not known here: put it in mqtt.ca",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate's authority is not known here: put it in mqtt.ca",
+  UNABLE_TO_GET_ISSUER_CERT: "its certificate's authority is not known here: put it in mqtt.ca",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate's authority is not known here: put it in mqtt.ca",
+  CERT_REVOKED: "its certificate is revoked",
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    "its certificate is for another host name: use the name in the certificate in mqtt.url, or renew the certificate",
+  EPROTO: "the TLS handshake failed: does this port speak TLS (mqtts, usually 8883)?",
+  ERR_SSL_WRONG_VERSION_NUMBER:
+    "this port does not speak TLS: use mqtt:// or the port for TLS (usually 8883)",
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it wants a client certificate: set mqtt.cert and mqtt.key",
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "it does not know the authority of the client certificate in mqtt.cert",
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: "it finds the client certificate in mqtt.cert expired: renew it",
+  ERR_OSSL_X509_KEY_VALUES_MISMATCH: "mqtt.key is not the key of the certificate in mqtt.cert",
+  ERR_OSSL_PEM_NO_START_LINE: "mqtt.ca, mqtt.cert or mqtt.key is no PEM file",
+};
+
+/** Failures that this part itself finds out. */
+export type LocalFailure = "connack-timeout" | "ack-timeout" | "closed-early" | "closed" | "keepalive";
+
+const LOCAL: Readonly<Record<LocalFailure, string>> = {
+  "connack-timeout": "it takes connections, but does not answer: is it an MQTT broker?",
+  "ack-timeout": "it stopped acknowledging messages",
+  "closed-early": "it closed the connection before answering: is it an MQTT broker, and not a TLS port?",
+  closed: "it closed the connection",
+  keepalive: "it no longer answers",
+};
+
+/** The broker's own reason (CONNACK or DISCONNECT), in words. */
+export function brokerFailure(reason: number): ConnectionFailure {
+  return {
+    code: `mqtt-${reason}`,
+    message: REASONS[reason] ?? `it gives the reason code 0x${reason.toString(16)}`,
+  };
+}
+
+export function localFailure(code: LocalFailure): ConnectionFailure {
+  return { code, message: LOCAL[code] };
+}
+
+/** Any error of the socket, TLS or mqtt.js, in words. */
+export function failureOf(error: unknown): ConnectionFailure {
+  if (!(error instanceof Error)) return { code: "unknown", message: String(error) };
+  const code = "code" in error ? error.code : undefined;
+  if (typeof code === "number") return brokerFailure(code);
+  if (typeof code === "string") return { code, message: ERRORS[code] ?? error.message };
+  if (error.message === "connack timeout") return localFailure("connack-timeout");
+  if (error.message === "Keepalive timeout") return localFailure("keepalive");
+  return { code: error.message, message: error.message };
+}
+
+/** The broker says that it does not speak MQTT 5 (the return code of 3.1.1 brokers, the reason code of others). */
+export function refusesVersion(failure: ConnectionFailure): boolean {
+  return failure.code === "mqtt-1" || failure.code === "mqtt-132";
+}
