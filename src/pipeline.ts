@@ -1,0 +1,132 @@
+import type { Frame } from "./camera/frame.js";
+import type { Classifier } from "./emotion/classifier.js";
+import { EMOTION_COUNT } from "./emotion/labels.js";
+import type { ScoreVector } from "./emotion/smoothing.js";
+import type { Lifecycle, ObservedFace } from "./events/lifecycle.js";
+import { stateOf } from "./events/lifecycle.js";
+import type { EmotionEvent, State } from "./events/schema.js";
+import type { Box } from "./vision/box.js";
+import type { FaceFinder } from "./vision/finder.js";
+import type { Mat } from "./vision/opencv.js";
+import type { Track, Tracker } from "./vision/tracker.js";
+
+/** Where a frame's time goes; `decode` is measured by the camera's side of the benchmark. */
+export type Stage = "detect" | "track" | "classify" | "publish" | "annotate";
+
+export interface PipelineParts {
+  readonly finder: FaceFinder;
+  readonly tracker: Tracker;
+  readonly lifecycle: Lifecycle;
+  /** The classifier of now: a reload replaces it between two frames. */
+  readonly classifier: () => Classifier;
+  /** Cuts faces out of a grey frame, ready for the classifier. */
+  readonly crop: (grey: Mat, boxes: readonly Box[], side: number) => Promise<Uint8Array>;
+  readonly publish: (events: readonly EmotionEvent[]) => void;
+  readonly publishState: (state: State) => void;
+  /** Shows a frame that has been through all stages; takes what it needs before it resolves. */
+  readonly show: (frame: Frame) => Promise<void>;
+  /** Told how long each stage of each frame took, in milliseconds. */
+  readonly onStage?: (stage: Stage, milliseconds: number) => void;
+}
+
+export interface Pipeline {
+  /** Takes one frame through every stage; the frame stays the caller's. */
+  process(frame: Frame): Promise<void>;
+  /** Ends every face: the camera, the source or the daemon stopped, or the owner paused. */
+  endAll(at: number): void;
+}
+
+/** A face is scored at most this often, in milliseconds: expressions do not change faster. */
+const SCORE_INTERVAL = 90;
+/** While faces are in view, `state` is renewed this often, in milliseconds. */
+const STATE_INTERVAL = 1_000;
+
+/** One frame at a time through detect, track, classify, lifecycle, publish and display. */
+export function createPipeline(parts: PipelineParts): Pipeline {
+  const { finder, tracker, lifecycle, onStage } = parts;
+  const scoredAt = new Map<string, number>();
+  let stateAt = Number.NEGATIVE_INFINITY;
+
+  async function timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
+    if (onStage === undefined) return work();
+    const begun = performance.now();
+    const result = await work();
+    onStage(stage, performance.now() - begun);
+    return result;
+  }
+
+  async function process(frame: Frame): Promise<void> {
+    const at = frame.takenAt;
+    const sightings = await timed("detect", () => finder.find(frame.grey, tracker.tracks, at));
+    const tracks = await timed("track", async () => {
+      const updated = tracker.update(sightings, at);
+      await finder.remember(frame.grey, updated);
+      return updated;
+    });
+    const classifier = parts.classifier();
+    const scores = await timed("classify", () => score(classifier, frame.grey, tracks, at));
+    const outcome = lifecycle.observe(
+      { number: frame.number, takenAt: at, width: frame.width, height: frame.height },
+      tracks.map((track) => observed(track, scores.get(track.id) ?? null)),
+      classifier.model,
+    );
+    await timed("publish", () => {
+      if (outcome.events.length > 0) parts.publish(outcome.events);
+      tellState(at, outcome.changed);
+    });
+    await timed("annotate", () => parts.show(frame));
+  }
+
+  /** The scores of the faces that are due, as one batch. */
+  async function score(
+    classifier: Classifier,
+    grey: Mat,
+    tracks: readonly Track[],
+    at: number,
+  ): Promise<ReadonlyMap<string, ScoreVector>> {
+    const living = new Set(tracks.map((track) => track.id));
+    for (const id of scoredAt.keys()) if (!living.has(id)) scoredAt.delete(id);
+    const due = tracks.filter((track) => {
+      const last = scoredAt.get(track.id);
+      return track.seen && (last === undefined || at - last >= SCORE_INTERVAL || at < last);
+    });
+    if (due.length === 0) return new Map();
+    const side = classifier.inputSize;
+    const faces = await parts.crop(
+      grey,
+      due.map((track) => track.box),
+      side,
+    );
+    const flat = await classifier.classify(faces, due.length);
+    for (const track of due) scoredAt.set(track.id, at);
+    return new Map(
+      due.map((track, index) => [
+        track.id,
+        Array.from(flat.subarray(index * EMOTION_COUNT, (index + 1) * EMOTION_COUNT)),
+      ]),
+    );
+  }
+
+  function tellState(at: number, changed: boolean): void {
+    const live = lifecycle.live;
+    const due = live.length > 0 && (at - stateAt >= STATE_INTERVAL || at < stateAt);
+    if (!changed && !due) return;
+    stateAt = at;
+    parts.publishState(stateOf(live, at));
+  }
+
+  function endAll(at: number): void {
+    tracker.clear();
+    scoredAt.clear();
+    const events = lifecycle.endAll(at);
+    if (events.length === 0) return;
+    parts.publish(events);
+    tellState(at, true);
+  }
+
+  return { process, endAll };
+}
+
+function observed(track: Track, scores: ScoreVector | null): ObservedFace {
+  return { trackId: track.id, since: track.since, box: track.box, confirmed: track.confirmed, scores };
+}
