@@ -1,0 +1,207 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { backoffDelay } from "../../src/mqtt/backoff.js";
+import { MAX_COMMAND_BYTES, parseCommand } from "../../src/mqtt/commands.js";
+import { MqttCredentialError, readMqttCredentials } from "../../src/mqtt/credentials.js";
+import { memoryOutbox } from "../../src/mqtt/outbox.js";
+import { tokenBucket } from "../../src/mqtt/rate-limit.js";
+import { answerTopic, clientIdOf, commandName, topicsOf } from "../../src/mqtt/topics.js";
+import { mqttConfig, sampleEvent } from "./support/samples.js";
+
+const topics = topicsOf("emotiond", "kitchen");
+
+describe("topics", () => {
+  it("are those of the contract", () => {
+    expect(topics).toEqual({
+      root: "emotiond/kitchen",
+      availability: "emotiond/kitchen/availability",
+      event: "emotiond/kitchen/event",
+      state: "emotiond/kitchen/state",
+      health: "emotiond/kitchen/health",
+      snapshot: "emotiond/kitchen/snapshot",
+      response: "emotiond/kitchen/response",
+      commandFilter: "emotiond/kitchen/cmd/+",
+    });
+  });
+
+  it("name a command only one level below cmd", () => {
+    expect(commandName(topics, "emotiond/kitchen/cmd/pause")).toBe("pause");
+    for (const other of ["emotiond/kitchen/cmd/", "emotiond/kitchen/cmd/a/b", "emotiond/hall/cmd/pause"]) {
+      expect(commandName(topics, other)).toBeNull();
+    }
+  });
+
+  it("answer where the sender asks, unless that is not safe to write to", () => {
+    expect(answerTopic(topics, "app/7/answers")).toBe("app/7/answers");
+    for (const unsafe of [
+      undefined,
+      "",
+      "app/#",
+      "app/+/x",
+      "$SYS/x",
+      "$share/g/x",
+      "a\0b",
+      "emotiond/kitchen",
+      "emotiond/kitchen/state",
+      "emotiond/kitchen/cmd/pause",
+      "x".repeat(2000),
+    ]) {
+      expect(answerTopic(topics, unsafe)).toBe("emotiond/kitchen/response");
+    }
+  });
+
+  it("give one fixed client identifier, without characters that brokers' access lists choke on", () => {
+    expect(clientIdOf("emotiond", "kitchen")).toBe("emotiond-kitchen");
+    expect(clientIdOf("home/küche", "a_b")).toBe("home-k-che-a_b");
+  });
+});
+
+describe("commands", () => {
+  const parse = (name: string, text: string) => parseCommand(name, Buffer.from(text));
+
+  it("take an empty payload as {}", () => {
+    for (const name of ["pause", "resume", "snapshot"]) {
+      expect(parse(name, "")).toEqual({ ok: true, command: { name } });
+      expect(parse(name, "{}")).toEqual({ ok: true, command: { name } });
+    }
+    expect(parse("display", '{"sink":"kms"}')).toEqual({
+      ok: true,
+      command: { name: "display", sink: "kms" },
+    });
+  });
+
+  it("say what does not fit", () => {
+    expect(parse("explode", "")).toEqual({
+      ok: false,
+      error: "unknown command; known are pause, resume, display, snapshot",
+    });
+    expect(parse("pause", "{")).toEqual({ ok: false, error: "payload is not JSON in UTF-8" });
+    expect(parseCommand("pause", Buffer.from([0x22, 0xff, 0x22]))).toEqual({
+      ok: false,
+      error: "payload is not JSON in UTF-8",
+    });
+    expect(parse("pause", '{"now":true}')).toMatchObject({
+      ok: false,
+      error: expect.stringContaining("now"),
+    });
+    expect(parse("display", "{}")).toMatchObject({ ok: false, error: expect.stringContaining("sink") });
+    expect(parse("display", '{"sink":7}')).toMatchObject({ ok: false });
+    expect(parse("toString", "")).toMatchObject({ ok: false });
+    expect(parse("__proto__", "")).toMatchObject({ ok: false });
+    expect(parseCommand("pause", Buffer.alloc(MAX_COMMAND_BYTES + 1, " "))).toMatchObject({ ok: false });
+  });
+
+  it("never throw, and never make a command of what is none", () => {
+    const name = fc.oneof(fc.constantFrom("pause", "resume", "display", "snapshot"), fc.string());
+    const payload = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+      fc.json().map((text) => Buffer.from(text)),
+    );
+    fc.assert(
+      fc.property(name, payload, (commandName, bytes) => {
+        const parsed = parseCommand(commandName, bytes);
+        if (parsed.ok && parsed.command.name !== "display" && bytes.length > 0) {
+          expect(Object.keys(JSON.parse(bytes.toString()))).toEqual([]);
+        }
+        if (!parsed.ok) expect(parsed.error.length).toBeLessThan(600);
+      }),
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 2000) },
+    );
+  });
+});
+
+describe("backoff", () => {
+  it("doubles to its cap, less a random half", () => {
+    const limits = { first: 500, cap: 30_000 };
+    expect([1, 2, 3, 7, 8, 10_000].map((failures) => backoffDelay(failures, limits, 0))).toEqual([
+      500, 1000, 2000, 30_000, 30_000, 30_000,
+    ]);
+    expect(backoffDelay(1, limits, 0.999)).toBeGreaterThanOrEqual(250);
+  });
+});
+
+describe("token bucket", () => {
+  it("lets a burst through, then so many a second", () => {
+    const bucket = tokenBucket(3, 2);
+    expect([0, 0, 0, 0].map((now) => bucket.take(now))).toEqual([true, true, true, false]);
+    expect(bucket.take(499)).toBe(false);
+    expect([1000, 1000, 1000].map((now) => bucket.take(now))).toEqual([true, true, false]);
+  });
+});
+
+describe("memory outbox", () => {
+  it("gives events in order, and those that were released first, marked as retried", () => {
+    const outbox = memoryOutbox({ maxEvents: 10, maxAge: 60 }, () => 0);
+    for (let seq = 1; seq <= 4; seq++) outbox.add(sampleEvent(seq));
+    const [first, second, third] = [outbox.take(), outbox.take(), outbox.take()];
+    expect([first, second, third].map((taken) => taken?.event.seq)).toEqual([1, 2, 3]);
+    if (second) outbox.acknowledge(second);
+    outbox.release();
+    expect(outbox.size()).toBe(3);
+    const rest = [outbox.take(), outbox.take(), outbox.take(), outbox.take()];
+    expect(rest.map((taken) => taken && [taken.event.seq, taken.retried])).toEqual([
+      [1, true],
+      [3, true],
+      [4, false],
+      undefined,
+    ]);
+  });
+
+  it("drops the oldest beyond maxEvents and maxAge, and counts them", () => {
+    let now = 0;
+    const outbox = memoryOutbox({ maxEvents: 3, maxAge: 10 }, () => now);
+    for (let seq = 1; seq <= 5; seq++) outbox.add(sampleEvent(seq));
+    expect([outbox.size(), outbox.dropped()]).toEqual([3, 2]);
+    now = 10_001;
+    outbox.add(sampleEvent(6));
+    outbox.prune();
+    expect([outbox.size(), outbox.dropped()]).toEqual([1, 5]);
+    const taken = outbox.take();
+    expect(taken).toMatchObject({ age: 0, event: { seq: 6 } });
+    if (taken) outbox.discard(taken);
+    expect([outbox.size(), outbox.dropped()]).toEqual([0, 6]);
+  });
+
+  it("takes 100,000 events in and out at a steady speed", () => {
+    const outbox = memoryOutbox({ maxEvents: 100_000, maxAge: 1e6 });
+    const event = sampleEvent(1);
+    for (let i = 0; i < 100_000; i++) outbox.add(event);
+    const start = performance.now();
+    for (let taken = outbox.take(); taken !== undefined; taken = outbox.take()) outbox.acknowledge(taken);
+    expect(performance.now() - start).toBeLessThan(8000);
+    expect(outbox.size()).toBe(0);
+  });
+});
+
+describe("credentials", () => {
+  const folder = mkdtempSync(join(tmpdir(), "emotiond-credentials-"));
+  const file = (name: string, content: string) => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it("come from the credentials directory first, without the last line feed", () => {
+    const passwordFile = file("password", "from file\n");
+    const config = mqttConfig({ username: "u", passwordFile });
+    expect(readMqttCredentials(config, {})).toEqual({ username: "u", password: "from file" });
+    file("mqtt.password", "from credential\n");
+    expect(readMqttCredentials(config, { CREDENTIALS_DIRECTORY: folder }).password).toBe("from credential");
+  });
+
+  it("say which setting is wrong and what to do", () => {
+    const read = (settings: Record<string, unknown>) => () => readMqttCredentials(mqttConfig(settings), {});
+    expect(read({ username: "u", passwordFile: "/nowhere" })).toThrow(
+      new MqttCredentialError(
+        "mqtt.passwordFile",
+        "/nowhere: there is no such file: create it, or correct the path",
+      ),
+    );
+    expect(read({ ca: file("no.pem", "nothing") })).toThrow(/^mqtt.ca: .* is no PEM file/);
+    expect(read({ cert: "/a" })).toThrow(/^mqtt.key: missing/);
+    expect(read({ passwordFile: file("p", "x") })).toThrow(/^mqtt.username: missing/);
+  });
+});

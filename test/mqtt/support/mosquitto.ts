@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface Mosquitto {
+  readonly port: number;
+  readonly url: string;
+  readonly folder: string;
+  /** SIGKILL; what it kept in memory alone is gone. */
+  kill(): Promise<void>;
+  /** Starts again on the same port, with what persistence kept. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  server.close();
+  await once(server, "close");
+  return address.port;
+}
+
+/** A real mosquitto on a free port of 127.0.0.1; `settings` are further lines of its configuration. */
+export async function startMosquitto(
+  settings: readonly string[] = ["allow_anonymous true"],
+  givenPort?: number,
+): Promise<Mosquitto> {
+  const port = givenPort ?? (await freePort());
+  const folder = mkdtempSync(join(tmpdir(), "emotiond-mosquitto-"));
+  const file = join(folder, "mosquitto.conf");
+  writeFileSync(
+    file,
+    [
+      `listener ${port} 127.0.0.1`,
+      "log_dest stderr",
+      // Started as root it would otherwise drop its rights, and could not read its own folder.
+      "user root",
+      "max_queued_messages 0",
+      ...settings.map((line) => line.replaceAll("$FOLDER", folder)),
+      "",
+    ].join("\n"),
+  );
+  let child = await launch(file, port);
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, "exit");
+    child.kill(signal);
+    await exit;
+  };
+  return {
+    port,
+    url: `mqtt://127.0.0.1:${port}`,
+    folder,
+    kill: () => end("SIGKILL"),
+    async restart() {
+      await end("SIGTERM");
+      child = await launch(file, port);
+    },
+    async stop() {
+      await end("SIGTERM");
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(file: string, port: number): Promise<ChildProcess> {
+  const child = spawn("/usr/sbin/mosquitto", ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  child.stderr?.on("data", (text: Buffer) => {
+    if (log.length < 10_000) log += text.toString();
+  });
+  for (let i = 0; i < 100; i++) {
+    if (child.exitCode !== null) throw new Error(`mosquitto ended: ${log}`);
+    if (await listens(port)) return child;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  child.kill("SIGKILL");
+  throw new Error(`mosquitto does not listen: ${log}`);
+}
+
+async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
