@@ -9,6 +9,11 @@ export interface Frame {
   readonly number: number;
   /** When the picture was taken, in milliseconds since the Unix epoch. */
   readonly takenAt: number;
+  /**
+   * The same moment on a clock that is never set, in milliseconds from an arbitrary start: durations are measured
+   * by it, so that a step of the system's time ends no face.
+   */
+  readonly steadyAt: number;
   readonly width: number;
   readonly height: number;
   /** The grey picture, CV_8UC1, `height` × `width`, privacy masks blanked. */

@@ -1,0 +1,110 @@
+import { cv, type Mat } from "../vision/opencv.js";
+import type { Frame } from "./frame.js";
+import type { PrivacyMasks } from "./masks.js";
+
+/**
+ * Makes one camera's frames: numbers them (from 1, across the camera's restarts) and blanks the privacy masks
+ * before anything else sees a pixel.
+ */
+export interface FrameMaker {
+  /**
+   * @param bgr CV_8UC3 or CV_8UC1; becomes the frame's own, also when this rejects.
+   * @param takenAt milliseconds since the Unix epoch.
+   * @param steadyAt the same moment on the clock that is never set; a file's frames have their own.
+   */
+  fromColour(bgr: Mat, takenAt: number, steadyAt?: number): Promise<Frame>;
+  /**
+   * @param bytes a planar YUV 4:2:0 picture without row padding, width × height × 3/2 bytes; copied, so the
+   *   buffer is free for the next picture at once.
+   */
+  fromI420(bytes: Buffer, width: number, height: number, takenAt: number): Frame;
+}
+
+export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
+  let number = 0;
+  return {
+    fromColour: async (bgr, takenAt, steadyAt = performance.now()) => {
+      number += 1;
+      const own = number;
+      let grey: Mat | undefined;
+      try {
+        const coloured = bgr.channels === 3;
+        grey = coloured ? await bgr.cvtColorAsync(cv.COLOR_BGR2GRAY) : bgr;
+        masks.blank(grey);
+        if (coloured) masks.blank(bgr);
+        const made = grey;
+        return holdFrame(
+          own,
+          takenAt,
+          steadyAt,
+          made,
+          coloured ? bgr : () => made.cvtColorAsync(cv.COLOR_GRAY2BGR),
+          [made],
+        );
+      } catch (error) {
+        grey?.release();
+        bgr.release();
+        throw error;
+      }
+    },
+
+    fromI420: (bytes, width, height, takenAt) => {
+      number += 1;
+      const i420 = new cv.Mat(bytes, (height * 3) / 2, width, cv.CV_8UC1);
+      // The luma plane is the grey picture: a view, not a copy.
+      const grey = i420.getRegion(new cv.Rect(0, 0, width, height));
+      masks.blank(grey);
+      const colour = async () => {
+        const bgr = await i420.cvtColorAsync(cv.COLOR_YUV2BGR_I420);
+        // Black luma with the chroma left is not black.
+        masks.blank(bgr);
+        return bgr;
+      };
+      return holdFrame(number, takenAt, performance.now(), grey, colour, [grey, i420]);
+    },
+  };
+}
+
+function holdFrame(
+  number: number,
+  takenAt: number,
+  steadyAt: number,
+  grey: Mat,
+  colour: Mat | (() => Promise<Mat>),
+  owned: readonly Mat[],
+): Frame {
+  let released = false;
+  let picture: Promise<Mat> | undefined = typeof colour === "function" ? undefined : Promise.resolve(colour);
+  let made: Mat | undefined = typeof colour === "function" ? undefined : colour;
+
+  const make = async (convert: () => Promise<Mat>): Promise<Mat> => {
+    const converted = await convert();
+    if (released) {
+      // The holder let go while OpenCV was at work; nobody else will free this.
+      converted.release();
+      throw new Error(`frame ${number} was released while its picture was being made`);
+    }
+    made = converted;
+    return converted;
+  };
+
+  return {
+    number,
+    takenAt,
+    steadyAt,
+    width: grey.cols,
+    height: grey.rows,
+    grey,
+    picture: () => {
+      if (released) return Promise.reject(new Error(`frame ${number} has been released`));
+      picture ??= typeof colour === "function" ? make(colour) : Promise.resolve(colour);
+      return picture;
+    },
+    release: () => {
+      if (released) throw new Error(`frame ${number} was released twice`);
+      released = true;
+      for (const mat of owned) mat.release();
+      made?.release();
+    },
+  };
+}

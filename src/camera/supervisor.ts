@@ -1,0 +1,243 @@
+import { type Camera, CameraError, type CameraStatus } from "./camera.js";
+import { type Clock, monotonicClock, settledWithin, sleep } from "./clock.js";
+import type { Frame } from "./frame.js";
+import { createFrameRate } from "./frame-rate.js";
+import { type CameraLog, silentLog } from "./log.js";
+
+/** The camera's part of the `health` message. */
+export interface CameraHealth {
+  readonly status: CameraStatus;
+  /** Frames a second of late; 0 as soon as the status is anything but `running`. */
+  readonly fps: number;
+  /** Seconds since the last frame; null before the first. */
+  readonly lastFrameAge: number | null;
+  readonly restarts: number;
+  /** Why the last attempt failed; null when none did. */
+  readonly lastError: string | null;
+}
+
+export interface CameraSupervisor {
+  /**
+   * Keeps the camera running until its source ends (`ended`) or the signal aborts (`stopped`). Never rejects:
+   * a camera that fails is tried again for as long as the daemon lives.
+   */
+  run(signal: AbortSignal): Promise<"ended" | "stopped">;
+  health(): CameraHealth;
+}
+
+/** Times in milliseconds. */
+export interface SupervisorTimes {
+  /** How long the first frame of an attempt may take: a sensor's start, a network stream's first key frame. */
+  readonly firstFrame: number;
+  /** How long each later frame may take; while the pipeline holds the camera back, time stands still. */
+  readonly nextFrame: number;
+  /** How long an attempt may take to end before it is given up on. */
+  readonly stop: number;
+  /** The pause after the first failure; it doubles with each further one. */
+  readonly backoff: number;
+  readonly longestBackoff: number;
+  /** An attempt that delivered frames this long was a good one: the backoff starts over. */
+  readonly ranWell: number;
+}
+
+export const supervisorTimes: SupervisorTimes = {
+  firstFrame: 15_000,
+  nextFrame: 5_000,
+  stop: 3_000,
+  backoff: 1_000,
+  longestBackoff: 30_000,
+  ranWell: 10_000,
+};
+
+export interface SupervisorOptions {
+  readonly camera: Camera;
+  /** Takes a frame, with its ownership: the slot's `put`. */
+  readonly deliver: (frame: Frame) => Promise<void>;
+  readonly log?: CameraLog;
+  readonly times?: Partial<SupervisorTimes>;
+  /** Frames were flowing and stopped: once each time, as soon as it is known. */
+  readonly onLost?: (reason: string) => void;
+  /** The first frame after a failure. */
+  readonly onRecovered?: () => void;
+  readonly clock?: Clock;
+  /** 0 (inclusive) to 1, for the backoff's jitter. */
+  readonly random?: () => number;
+}
+
+type Outcome =
+  | { readonly kind: "ended" }
+  | { readonly kind: "stopped" }
+  | { readonly kind: "failed"; readonly reason: string; readonly deliveredFor: number };
+
+/**
+ * One owner of a camera's readiness, deadlines and restarts. The camera itself knows nothing of retries.
+ */
+export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
+  const { camera, deliver, onLost, onRecovered } = options;
+  const log = options.log ?? silentLog;
+  const clock = options.clock ?? monotonicClock;
+  const random = options.random ?? Math.random;
+  const times: SupervisorTimes = { ...supervisorTimes, ...options.times };
+
+  let status: CameraStatus = "starting";
+  let restarts = 0;
+  let lastError: string | null = null;
+  let lastFrameAt: number | undefined;
+  const rate = createFrameRate();
+
+  /** From `running` to anything else: the figures and the listeners learn of it at once. */
+  const leave = (next: CameraStatus, reason: string) => {
+    const wasRunning = status === "running";
+    status = next;
+    rate.reset();
+    if (wasRunning) onLost?.(reason);
+  };
+
+  const attempt = async (signal: AbortSignal): Promise<Outcome> => {
+    status = "starting";
+    const attemptEnd = new AbortController();
+    const end = () => attemptEnd.abort();
+    signal.addEventListener("abort", end, { once: true });
+
+    let stalled: string | undefined;
+    let firstFrameAt: number | undefined;
+    let cancelDeadline = () => {};
+    const expectFrameWithin = (milliseconds: number) => {
+      cancelDeadline();
+      cancelDeadline = clock.after(milliseconds, () => {
+        stalled = `no frame for ${milliseconds / 1000} s`;
+        leave("stalled", stalled);
+        end();
+      });
+    };
+
+    const receive = async (frame: Frame): Promise<void> => {
+      if (attemptEnd.signal.aborted) {
+        // A late frame of an attempt that is over.
+        frame.release();
+        return;
+      }
+      cancelDeadline();
+      lastFrameAt = clock.now();
+      rate.add(lastFrameAt);
+      if (firstFrameAt === undefined) {
+        firstFrameAt = lastFrameAt;
+        status = "running";
+        if (lastError !== null) {
+          log.info({ camera: camera.description, restarts }, "camera is back");
+          onRecovered?.();
+        } else {
+          log.info({ camera: camera.description }, "camera is running");
+        }
+      }
+      await orAborted(deliver(frame), attemptEnd.signal);
+      if (!attemptEnd.signal.aborted) expectFrameWithin(times.nextFrame);
+    };
+
+    expectFrameWithin(times.firstFrame);
+    let ended = false;
+    let failure: unknown;
+    const running = Promise.resolve()
+      .then(() => camera.run(receive, attemptEnd.signal))
+      .then(
+        () => {
+          ended = !attemptEnd.signal.aborted;
+        },
+        (error: unknown) => {
+          failure = error;
+        },
+      );
+
+    await orAborted(running, attemptEnd.signal);
+    cancelDeadline();
+    const asked = attemptEnd.signal.aborted;
+    if (asked && !(await settledWithin(running, times.stop, clock))) {
+      log.warn(
+        { camera: camera.description },
+        `the camera did not stop within ${times.stop / 1000} s; going on without it`,
+      );
+      if (stalled !== undefined) stalled += ", and it could not be stopped";
+    }
+    // Frames that an attempt given up on still delivers are released by `receive`.
+    end();
+    signal.removeEventListener("abort", end);
+
+    const deliveredFor = firstFrameAt === undefined ? 0 : (lastFrameAt ?? firstFrameAt) - firstFrameAt;
+    if (signal.aborted) return { kind: "stopped" };
+    // What the camera says is nearer to the cause than "no frame".
+    if (failure !== undefined && stalled === undefined)
+      return { kind: "failed", reason: say(failure), deliveredFor };
+    if (stalled !== undefined) return { kind: "failed", reason: explain(stalled, failure), deliveredFor };
+    return ended
+      ? { kind: "ended" }
+      : { kind: "failed", reason: "the camera stopped by itself", deliveredFor };
+  };
+
+  return {
+    run: async (signal) => {
+      let failures = 0;
+      while (!signal.aborted) {
+        const outcome = await attempt(signal);
+        if (outcome.kind !== "failed") {
+          rate.reset();
+          return outcome.kind;
+        }
+        failures = outcome.deliveredFor >= times.ranWell ? 1 : failures + 1;
+        leave("failed", outcome.reason);
+        const pause = backoff(failures, times, random());
+        const fields = { camera: camera.description, failures, retryIn: Math.round(pause) / 1000 };
+        // The same failure again is worth a line at 1, 2, 4, 8 …, not at each attempt for weeks.
+        const news = outcome.reason !== lastError || Number.isInteger(Math.log2(failures));
+        if (news) log.warn(fields, `camera failed: ${outcome.reason}`);
+        else log.debug(fields, `camera failed: ${outcome.reason}`);
+        lastError = outcome.reason;
+        await sleep(pause, signal, clock);
+        if (!signal.aborted) restarts += 1;
+      }
+      return "stopped";
+    },
+
+    health: () => {
+      const now = clock.now();
+      return {
+        status,
+        fps: status === "running" ? rate.perSecond(now) : 0,
+        lastFrameAge: lastFrameAt === undefined ? null : (now - lastFrameAt) / 1000,
+        restarts,
+        lastError,
+      };
+    },
+  };
+}
+
+/**
+ * Milliseconds to wait after that many failures in a row: doubling from `backoff` to `longestBackoff`, of which
+ * half is jitter, so that devices that lost the same stream do not come back in step.
+ */
+export function backoff(
+  failures: number,
+  times: Pick<SupervisorTimes, "backoff" | "longestBackoff">,
+  random: number,
+): number {
+  const full = Math.min(times.longestBackoff, times.backoff * 2 ** Math.min(failures - 1, 30));
+  return full * (0.5 + random / 2);
+}
+
+function explain(stalled: string, failure: unknown): string {
+  return failure === undefined ? stalled : `${stalled}; ${say(failure)}`;
+}
+
+function say(failure: unknown): string {
+  if (failure instanceof CameraError) return failure.message;
+  return failure instanceof Error ? `${failure.name}: ${failure.message}` : String(failure);
+}
+
+/** Waits for the promise, but not past the abort. */
+function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const aborted = () => resolve();
+    signal.addEventListener("abort", aborted, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}
