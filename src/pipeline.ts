@@ -2,7 +2,7 @@ import type { Frame } from "./camera/frame.js";
 import type { Classifier } from "./emotion/classifier.js";
 import { EMOTION_COUNT } from "./emotion/labels.js";
 import type { ScoreVector } from "./emotion/smoothing.js";
-import type { Lifecycle, ObservedFace } from "./events/lifecycle.js";
+import type { Instant, Lifecycle, ObservedFace } from "./events/lifecycle.js";
 import { stateOf } from "./events/lifecycle.js";
 import type { EmotionEvent, State } from "./events/schema.js";
 import type { Box } from "./vision/box.js";
@@ -33,7 +33,7 @@ export interface Pipeline {
   /** Takes one frame through every stage; the frame stays the caller's. */
   process(frame: Frame): Promise<void>;
   /** Ends every face: the camera, the source or the daemon stopped, or the owner paused. */
-  endAll(at: number): void;
+  endAll(at: Instant): void;
 }
 
 /** A face is scored at most this often, in milliseconds: expressions do not change faster. */
@@ -56,7 +56,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   }
 
   async function process(frame: Frame): Promise<void> {
-    const at = frame.takenAt;
+    const at = frame.steadyAt;
     const sightings = await timed("detect", () => finder.find(frame.grey, tracker.tracks, at));
     const tracks = await timed("track", async () => {
       const updated = tracker.update(sightings, at);
@@ -66,13 +66,19 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const classifier = parts.classifier();
     const scores = await timed("classify", () => score(classifier, frame.grey, tracks, at));
     const outcome = lifecycle.observe(
-      { number: frame.number, takenAt: at, width: frame.width, height: frame.height },
+      {
+        number: frame.number,
+        takenAt: frame.takenAt,
+        steadyAt: at,
+        width: frame.width,
+        height: frame.height,
+      },
       tracks.map((track) => observed(track, scores.get(track.id) ?? null)),
       classifier.model,
     );
     await timed("publish", () => {
       if (outcome.events.length > 0) parts.publish(outcome.events);
-      tellState(at, outcome.changed);
+      tellState(frame, outcome.changed);
     });
     await timed("annotate", () => parts.show(frame));
   }
@@ -88,7 +94,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     for (const id of scoredAt.keys()) if (!living.has(id)) scoredAt.delete(id);
     const due = tracks.filter((track) => {
       const last = scoredAt.get(track.id);
-      return track.seen && (last === undefined || at - last >= SCORE_INTERVAL || at < last);
+      return track.seen && (last === undefined || at - last >= SCORE_INTERVAL);
     });
     if (due.length === 0) return new Map();
     const side = classifier.inputSize;
@@ -107,15 +113,14 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     );
   }
 
-  function tellState(at: number, changed: boolean): void {
+  function tellState(at: Instant, changed: boolean): void {
     const live = lifecycle.live;
-    const due = live.length > 0 && (at - stateAt >= STATE_INTERVAL || at < stateAt);
-    if (!changed && !due) return;
-    stateAt = at;
-    parts.publishState(stateOf(live, at));
+    if (!changed && (live.length === 0 || at.steadyAt - stateAt < STATE_INTERVAL)) return;
+    stateAt = at.steadyAt;
+    parts.publishState(stateOf(live, at.takenAt));
   }
 
-  function endAll(at: number): void {
+  function endAll(at: Instant): void {
     tracker.clear();
     scoredAt.clear();
     const events = lifecycle.endAll(at);

@@ -45,7 +45,7 @@ export interface LabelState {
   /** The scores at the last moment when they spoke for the label: what may be told together with it. */
   readonly scores: ScoreVector;
   readonly challenger: FaceLabel | null;
-  /** When the challenger began to lead, in milliseconds since the Unix epoch. */
+  /** When the challenger began to lead, in milliseconds on the frames' steady clock. */
   readonly challengedAt: number;
 }
 

@@ -7,7 +7,7 @@ import type { EmotionEvent, Scores, State } from "./schema.js";
 /** What one frame tells of one tracked face. */
 export interface ObservedFace {
   readonly trackId: string;
-  /** When it was first seen, in milliseconds since the Unix epoch. */
+  /** When it was first seen, in milliseconds on the frames' steady clock. */
   readonly since: number;
   /** In pixels of the frame. */
   readonly box: Box;
@@ -19,11 +19,16 @@ export interface ObservedFace {
 
 export interface ObservedFrame {
   readonly number: number;
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch: what events tell. The clock may be set while the daemon runs. */
   readonly takenAt: number;
+  /** Milliseconds on a clock that is never set: what durations are measured by. */
+  readonly steadyAt: number;
   readonly width: number;
   readonly height: number;
 }
+
+/** One moment on both clocks, in milliseconds. */
+export type Instant = Pick<ObservedFrame, "takenAt" | "steadyAt">;
 
 export interface LifecycleSettings {
   readonly device: string;
@@ -41,6 +46,7 @@ export interface LifecycleSettings {
 /** A face between its `new` and its `end`, as pictures and `state` show it. */
 export interface LiveFace {
   readonly trackId: string;
+  /** When it was first seen, in milliseconds on the frames' steady clock. */
   readonly since: number;
   /** In fractions of the frame. */
   readonly box: Box;
@@ -59,7 +65,7 @@ export interface Lifecycle {
   /** Takes a frame's faces in; a face that is no longer among them has ended. */
   observe(frame: ObservedFrame, faces: readonly ObservedFace[], model: ModelIdentity): FrameOutcome;
   /** Ends every live face: the camera, the source or the daemon stopped. */
-  endAll(at: number): readonly EmotionEvent[];
+  endAll(at: Instant): readonly EmotionEvent[];
   /** The faces between `new` and `end`, oldest first. */
   readonly live: readonly LiveFace[];
 }
@@ -67,6 +73,8 @@ export interface Lifecycle {
 interface Face {
   readonly trackId: string;
   readonly since: number;
+  /** The same moment in milliseconds since the Unix epoch. */
+  readonly sinceTime: number;
   readonly box: Box;
   readonly smoothed: ScoreVector | null;
   readonly scoredAt: number;
@@ -98,12 +106,12 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
     const next = new Map<string, Face>();
     for (const sight of observed) {
       const face = scored(faces.get(sight.trackId), sight, frame);
-      const type = dueEvent(face, sight, frame.takenAt);
+      const type = dueEvent(face, sight, frame.steadyAt);
       if (type === null || face.state === null) {
         next.set(face.trackId, face);
       } else {
         events.push(eventOf(type, face, frame, model));
-        next.set(face.trackId, { ...face, told: { label: face.state.label, at: frame.takenAt } });
+        next.set(face.trackId, { ...face, told: { label: face.state.label, at: frame.steadyAt } });
       }
     }
     faces = next;
@@ -115,9 +123,10 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
   }
 
   function scored(before: Face | undefined, sight: ObservedFace, frame: ObservedFrame): Face {
-    const at = frame.takenAt;
+    const at = frame.steadyAt;
+    const sinceTime = frame.takenAt - (at - sight.since);
     const face: Face = {
-      ...(before ?? { smoothed: null, scoredAt: at, state: null, told: null }),
+      ...(before ?? { sinceTime, smoothed: null, scoredAt: at, state: null, told: null }),
       trackId: sight.trackId,
       since: sight.since,
       box: roundBox(toFractions(sight.box, frame.width, frame.height)),
@@ -148,8 +157,6 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
   ): EmotionEvent {
     seq += 1;
     const emotion = emotionOf(face.state);
-    // A clock that steps back must not make a face end before it began.
-    const at = Math.max(frame.takenAt, face.since);
     return {
       schema: 1,
       id: settings.newId(),
@@ -157,10 +164,10 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
       seq,
       device: settings.device,
       type,
-      time: rfc3339(at),
+      time: rfc3339(frame.takenAt),
       track: face.trackId,
-      since: rfc3339(face.since),
-      duration: (at - face.since) / 1000,
+      since: rfc3339(face.sinceTime),
+      duration: Math.round(frame.steadyAt - face.since) / 1000,
       box: face.box,
       emotion,
       previous: type === "new" ? null : (face.told?.label ?? null),
@@ -170,10 +177,10 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
     };
   }
 
-  function endAll(at: number): readonly EmotionEvent[] {
+  function endAll(at: Instant): readonly EmotionEvent[] {
     const events: EmotionEvent[] = [];
     if (last !== null) {
-      const frame = { ...last.frame, takenAt: at };
+      const frame = { ...last.frame, ...at };
       for (const face of faces.values()) {
         if (face.told !== null) events.push(eventOf("end", face, frame, last.model));
       }
@@ -241,10 +248,14 @@ function roundBox(box: Box): Box {
   return { x: round(box.x), y: round(box.y), width: round(box.width), height: round(box.height) };
 }
 
-/** Four decimals that still sum to 1: what rounding left over goes to the largest. */
+/** Four decimals that still sum to 1: what rounding down left over goes to the largest remainders. */
 function roundScores(scores: ScoreVector): ScoreVector {
-  const whole = scores.map((score) => Math.round(score * DECIMALS));
-  const largest = whole.indexOf(Math.max(...whole));
+  const exact = scores.map((score) => score * DECIMALS);
+  const whole = exact.map((score) => Math.floor(score + 1e-6));
   const rest = DECIMALS - whole.reduce((sum, score) => sum + score, 0);
-  return whole.map((score, index) => (score + (index === largest ? rest : 0)) / DECIMALS);
+  const byRemainder = exact
+    .map((score, index) => ({ index, remainder: score - (whole[index] ?? 0) }))
+    .sort((a, b) => b.remainder - a.remainder || a.index - b.index);
+  for (const { index } of byRemainder.slice(0, rest)) whole[index] = (whole[index] ?? 0) + 1;
+  return whole.map((score) => score / DECIMALS);
 }

@@ -11,7 +11,7 @@ export interface FaceFinder {
   /**
    * @param grey the frame, CV_8UC1; stays the caller's.
    * @param tracks the faces of the frame before: where to look.
-   * @param at when the frame was taken, in milliseconds since the Unix epoch.
+   * @param at when the frame was taken, in milliseconds on the frames' steady clock.
    * @returns one sighting a face.
    */
   find(grey: Mat, tracks: readonly Track[], at: number): Promise<Sighting[]>;

@@ -17,7 +17,7 @@ export interface ScanPlan {
 }
 
 export interface ScheduleState {
-  /** When the whole frame was last scanned, in milliseconds since the Unix epoch; -Infinity before the first. */
+  /** When the whole frame was last scanned, in milliseconds on the frames' steady clock; -Infinity before the first. */
   readonly lastFullScanAt: number;
 }
 
@@ -35,9 +35,7 @@ const MAX_SIZE_RATIO = 1.4;
  * size, in every frame between.
  */
 export function planScan(state: ScheduleState, tracks: readonly Track[], at: number): ScanPlan {
-  const since = at - state.lastFullScanAt;
-  // A clock that steps back would otherwise put the next full scan off by the step.
-  const full = since >= FULL_SCAN_INTERVAL || since < 0;
+  const full = at - state.lastFullScanAt >= FULL_SCAN_INTERVAL;
   return { full, regions: tracks.map(neighbourhood) };
 }
 

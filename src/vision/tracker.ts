@@ -8,7 +8,7 @@ export interface Track {
   readonly id: string;
   /** Smoothed position in pixels of the frame; predicted where `seen` is false. */
   readonly box: Box;
-  /** When it was first seen, in milliseconds since the Unix epoch. */
+  /** When it was first seen, in milliseconds on the frames' steady clock. */
   readonly since: number;
   /** When it was last seen, by cascade or template. */
   readonly lastSeenAt: number;
@@ -38,7 +38,7 @@ export interface Tracker {
    * Takes the sightings of one frame in.
    *
    * @param sightings one a face (see suppressOverlaps).
-   * @param at when the frame was taken, in milliseconds since the Unix epoch.
+   * @param at when the frame was taken, in milliseconds on the frames' steady clock.
    * @returns the living tracks.
    */
   update(sightings: readonly Sighting[], at: number): readonly Track[];
@@ -71,7 +71,6 @@ export function createTracker(settings: TrackerSettings): Tracker {
   let previousAt = Number.NEGATIVE_INFINITY;
 
   function update(sightings: readonly Sighting[], at: number): readonly Track[] {
-    // A clock that steps back must not turn into negative ages or a burst of velocity.
     const elapsed = Number.isFinite(previousAt) ? clamp((at - previousAt) / 1000, 0, 1) : 0;
     previousAt = at;
     const expected = tracks.map((track) => predict(track, elapsed));

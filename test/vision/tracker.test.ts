@@ -1,0 +1,139 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Sighting, suppressOverlaps } from "../../src/vision/sighting.js";
+import { createTracker, type Tracker } from "../../src/vision/tracker.js";
+
+const FRAME = 1000 / 30;
+
+function tracker(lostAfter = 1000): Tracker {
+  let count = 0;
+  return createTracker({ lostAfter, newId: () => `track-${++count}` });
+}
+
+function face(x: number, y = 100, size = 60): Sighting {
+  return {
+    box: { x: x - size / 2, y: y - size / 2, width: size, height: size },
+    score: 10,
+    by: "cascade",
+    trackId: null,
+  };
+}
+
+describe("the tracker", () => {
+  it("keeps the id of a face that moves", () => {
+    const faces = tracker();
+    for (let frame = 0; frame < 60; frame++) faces.update([face(100 + frame * 4)], frame * FRAME);
+    expect(faces.tracks.map((track) => track.id)).toEqual(["track-1"]);
+    expect(faces.tracks[0]?.confirmed).toBe(true);
+    expect(faces.tracks[0]?.since).toBe(0);
+    const centre = (faces.tracks[0]?.box.x ?? 0) + 30;
+    expect(Math.abs(centre - (100 + 59 * 4))).toBeLessThan(6);
+  });
+
+  it("does not swap two people who pass each other, the farther one hidden meanwhile", () => {
+    const faces = tracker();
+    const idAt = (x: number) =>
+      [...faces.tracks].sort((a, b) => Math.abs(a.box.x + 30 - x) - Math.abs(b.box.x + 30 - x))[0]?.id;
+    let left: string | undefined;
+    for (let frame = 0; frame <= 90; frame++) {
+      const toRight = 80 + frame * 5;
+      const toLeft = 530 - frame * 5;
+      const near = face(toRight, 100, 64);
+      const far = face(toLeft, 100, 56);
+      const hidden = Math.abs(toRight - toLeft) < 50;
+      faces.update(hidden ? [near] : [near, far], frame * FRAME);
+      if (frame === 20) left = idAt(toRight);
+    }
+    expect(faces.tracks).toHaveLength(2);
+    expect(idAt(80 + 90 * 5)).toBe(left);
+  });
+
+  it("keeps a face that the cascade misses for a few frames, and ends it after lostAfter", () => {
+    const faces = tracker(1000);
+    for (let frame = 0; frame < 10; frame++) faces.update([face(200)], frame * FRAME);
+    for (let frame = 10; frame < 25; frame++) faces.update([], frame * FRAME);
+    expect(faces.tracks[0]?.seen).toBe(false);
+    faces.update([face(204)], 25 * FRAME);
+    expect(faces.tracks.map((track) => track.id)).toEqual(["track-1"]);
+    expect(faces.tracks[0]?.seen).toBe(true);
+    faces.update([], 25 * FRAME + 1001);
+    expect(faces.tracks).toEqual([]);
+  });
+
+  it("drops what was seen once or twice: a false alarm", () => {
+    const faces = tracker();
+    faces.update([face(100)], 0);
+    faces.update([], 200);
+    expect(faces.tracks).toHaveLength(1);
+    faces.update([], 401);
+    expect(faces.tracks).toEqual([]);
+  });
+
+  it("lets a template keep a track for some seconds, not for ever", () => {
+    const faces = tracker();
+    for (let frame = 0; frame < 5; frame++) faces.update([face(100)], frame * 100);
+    const again = { ...face(101), score: 0, by: "template", trackId: "track-1" } as const;
+    faces.update([again], 3_000);
+    expect(faces.tracks.map((track) => track.id)).toEqual(["track-1"]);
+    for (let at = 3_500; at <= 5_000; at += 100) faces.update([again], at);
+    expect(faces.tracks).toEqual([]);
+  });
+
+  it("never gives an id twice, also after a clear", () => {
+    const box = fc.record({
+      x: fc.integer({ min: 0, max: 640 }),
+      y: fc.integer({ min: 0, max: 480 }),
+      size: fc.integer({ min: 24, max: 200 }),
+    });
+    const step = fc.record({
+      faces: fc.array(box, { maxLength: 6 }),
+      pause: fc.integer({ min: 1, max: 400 }),
+      clear: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const given: string[] = [];
+        const faces = createTracker({
+          lostAfter: 500,
+          newId: () => {
+            given.push(String(given.length));
+            return String(given.length - 1);
+          },
+        });
+        const gone = new Set<string>();
+        let alive = new Set<string>();
+        let at = 1e12;
+        for (const { faces: seen, pause, clear } of steps) {
+          at += pause;
+          if (clear && seen.length > 3) faces.clear();
+          const tracks = faces.update(suppressOverlaps(seen.map(({ x, y, size }) => face(x, y, size))), at);
+          const now = new Set(tracks.map((track) => track.id));
+          expect(now.size).toBe(tracks.length);
+          for (const id of alive) if (!now.has(id)) gone.add(id);
+          for (const id of now) expect(gone.has(id)).toBe(false);
+          for (const track of tracks) {
+            expect(track.box.width).toBeGreaterThan(0);
+            expect(Number.isFinite(track.box.x + track.box.y)).toBe(true);
+          }
+          alive = now;
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("suppressOverlaps", () => {
+  it("keeps the stronger of two that overlap, or of which one lies in the other", () => {
+    const strong = { ...face(100, 100, 100), score: 20 };
+    const shifted = { ...face(120, 110, 100), score: 5 };
+    const mouth = { ...face(100, 125, 40), score: 3 };
+    const apart = { ...face(300), score: 1 };
+    expect(suppressOverlaps([mouth, shifted, apart, strong])).toEqual([strong, apart]);
+  });
+
+  it("believes the cascade before a template", () => {
+    const template = { ...face(100), score: 0, by: "template", trackId: "a" } as const;
+    expect(suppressOverlaps([template, face(104)])).toEqual([face(104)]);
+  });
+});
