@@ -1,0 +1,51 @@
+import { EMOTION_COUNT } from "../../src/emotion/labels.js";
+import type { Dataset } from "./data/dataset.js";
+
+/** Two sets of seven outputs: what FER-2013's own label says, and what FER+'s raters said. */
+export const HEADS = 2;
+export const OUTPUTS = HEADS * EMOTION_COUNT;
+
+/**
+ * What the two heads should say about each picture, `count` × 14. A head whose seven are all zero is not asked (no
+ * votes, or raters who saw none of the seven); a head's sum below 1 counts that much less.
+ */
+export function targets(dataset: Dataset, smoothing: number): Float32Array {
+  const values = new Float32Array(dataset.count * OUTPUTS);
+  for (let row = 0; row < dataset.count; row++) {
+    const at = row * OUTPUTS;
+    values.fill(smoothing / EMOTION_COUNT, at, at + EMOTION_COUNT);
+    const own = at + (dataset.labels[row] as number);
+    values[own] = (values[own] as number) + 1 - smoothing;
+    if (dataset.votes === null) continue;
+    const total = dataset.votes.totals[row] as number;
+    if (total === 0) continue;
+    for (let label = 0; label < EMOTION_COUNT; label++) {
+      values[at + EMOTION_COUNT + label] =
+        (dataset.votes.counts[row * EMOTION_COUNT + label] as number) / total;
+    }
+  }
+  return values;
+}
+
+/**
+ * The rows an epoch goes through: all but those that most raters saw as no face or unknown, with the rows of rare
+ * labels more than once.
+ */
+export function epochRows(dataset: Dataset, repeats: readonly number[]): Int32Array {
+  const rows: number[] = [];
+  for (let row = 0; row < dataset.count; row++) {
+    if (isNoFace(dataset, row)) continue;
+    const times = repeats[dataset.labels[row] as number] ?? 1;
+    for (let i = 0; i < times; i++) rows.push(row);
+  }
+  return Int32Array.from(rows);
+}
+
+/** Whether less than a third of the raters saw any of the seven emotions. */
+function isNoFace({ votes }: Dataset, row: number): boolean {
+  if (votes === null) return false;
+  let seven = 0;
+  for (let label = 0; label < EMOTION_COUNT; label++)
+    seven += votes.counts[row * EMOTION_COUNT + label] as number;
+  return seven * 3 < (votes.totals[row] as number);
+}

@@ -1,0 +1,178 @@
+import { EMOTION_COUNT } from "../../src/emotion/labels.js";
+import { augmentedBatch, plainBatch } from "./augment.js";
+import { type EpochRecord, loadCheckpoint, type Progress, saveCheckpoint } from "./checkpoint.js";
+import type { Dataset } from "./data/dataset.js";
+import { majorities, predictions, type Scores, score } from "./metrics.js";
+import { createNetwork, type Network } from "./network.js";
+import { createOptimizer, learningRate, type Optimizer } from "./optimizer.js";
+import type { Preset } from "./presets.js";
+import { createRandom } from "./random.js";
+import { epochRows, OUTPUTS, targets } from "./targets.js";
+import { type Scalar, type Tensor, type Tensor2D, type Tensor4D, tf } from "./tensorflow.js";
+
+export interface TrainOptions {
+  readonly preset: Preset;
+  readonly training: Dataset;
+  readonly evaluation: Dataset;
+  readonly epochs: number;
+  readonly seed: number;
+  /** Folder of the checkpoints. */
+  readonly folder: string;
+  readonly resume: boolean;
+  /** Weights to start from, by parameter name. */
+  readonly init: ReadonlyMap<string, Tensor> | null;
+  onBatch(epoch: number, batch: number, batches: number, loss: number): void;
+  onEpoch(record: EpochRecord): void;
+}
+
+export interface Trained {
+  readonly network: Network;
+  readonly optimizer: Optimizer;
+  readonly history: readonly EpochRecord[];
+}
+
+/** Trains to the last epoch, with a checkpoint after each; a run that was killed goes on with `resume`. */
+export async function train(options: TrainOptions): Promise<Trained> {
+  const { preset, training, seed } = options;
+  const network = createNetwork(preset.architecture, createRandom(seed));
+  if (options.init !== null) initialize(network, options.init);
+  const optimizer = createOptimizer(network.parameters, preset);
+  let progress: Progress = { epoch: 0, epochs: options.epochs, random: seed ^ 0x5eed, seed, history: [] };
+  if (options.resume) progress = loadCheckpoint(options.folder, network, optimizer);
+
+  const wanted = targets(training, preset.smoothing);
+  const trainable = network.parameters.filter((parameter) => parameter.trainable);
+  const variables = trainable.map(({ variable }) => variable);
+  const rows = epochRows(training, preset.repeats);
+  const batches = Math.floor(rows.length / preset.batch);
+  const steps = batches * options.epochs;
+
+  const random = createRandom(progress.random);
+  const history = [...progress.history];
+  for (let epoch = progress.epoch; epoch < options.epochs; epoch++) {
+    const began = performance.now();
+    const size =
+      preset.sizes.findLast(({ from }) => epoch >= from * options.epochs)?.size ??
+      preset.architecture.inputSize;
+    // From the same order each time, or a resumed run would shuffle another one.
+    const order = rows.slice();
+    random.shuffle(order);
+    let sum = 0;
+    let rate = 0;
+    for (let batch = 0; batch < batches; batch++) {
+      const chosen = order.subarray(batch * preset.batch, (batch + 1) * preset.batch);
+      const images = augmentedBatch(
+        training.pixels,
+        chosen,
+        size,
+        preset.window,
+        preset.augmentation,
+        random,
+      );
+      rate = learningRate(epoch * batches + batch, steps, preset.warmupEpochs * batches, preset.learningRate);
+      const loss = tf.tidy(() => {
+        const labels = tf.tensor2d(gatherTargets(wanted, chosen), [chosen.length, OUTPUTS]);
+        const { value, grads } = tf.variableGrads(
+          () => twoHeadLoss(network.train(images), labels),
+          variables,
+        );
+        const gradients = new Map(
+          trainable.map(({ name, variable }) => [name, grads[variable.name] as Tensor]),
+        );
+        optimizer.step(gradients, rate);
+        return value.dataSync()[0] as number;
+      });
+      images.dispose();
+      sum += loss;
+      options.onBatch(epoch, batch, batches, sum / (batch + 1));
+      // Lets signals and the progress bar through.
+      if (batch % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { original, ferplus } = evaluate(network, optimizer.averages, options.evaluation, preset);
+    const record: EpochRecord = {
+      epoch: epoch + 1,
+      size,
+      loss: sum / batches,
+      learningRate: rate,
+      accuracy: original.accuracy,
+      ferplus: ferplus?.accuracy ?? null,
+      seconds: (performance.now() - began) / 1000,
+    };
+    history.push(record);
+    await saveCheckpoint(options.folder, network, optimizer, {
+      epoch: epoch + 1,
+      epochs: options.epochs,
+      random: random.state(),
+      seed,
+      history,
+    });
+    options.onEpoch(record);
+  }
+  return { network, optimizer, history };
+}
+
+/** Cross-entropy of both heads, averaged; rows whose head has no target count nothing for it. */
+function twoHeadLoss(logits: Tensor2D, labels: Tensor2D): Scalar {
+  const [own, votes] = tf.split(logits, 2, 1) as [Tensor2D, Tensor2D];
+  const logProbabilities = tf.concat([tf.logSoftmax(own), tf.logSoftmax(votes)], 1);
+  return tf.mul(tf.mean(tf.sum(tf.mul(labels, logProbabilities), 1)), -0.5) as Scalar;
+}
+
+function gatherTargets(all: Float32Array, rows: Int32Array): Float32Array {
+  const values = new Float32Array(rows.length * OUTPUTS);
+  rows.forEach((row, i) => {
+    values.set(all.subarray(row * OUTPUTS, (row + 1) * OUTPUTS), i * OUTPUTS);
+  });
+  return values;
+}
+
+function initialize(network: Network, init: ReadonlyMap<string, Tensor>): void {
+  for (const { name, variable } of network.parameters) {
+    const value = init.get(name);
+    if (value !== undefined) variable.assign(value as typeof variable);
+  }
+}
+
+/** Logits of both heads for every row, `count` × 14. */
+export function logits(
+  network: Network,
+  values: ReadonlyMap<string, Tensor>,
+  dataset: Dataset,
+  preset: Preset,
+): Float32Array {
+  const all = new Float32Array(dataset.count * OUTPUTS);
+  for (let from = 0; from < dataset.count; from += 256) {
+    const rows = Array.from({ length: Math.min(256, dataset.count - from) }, (_, i) => from + i);
+    tf.tidy(() => {
+      const images: Tensor4D = plainBatch(dataset.pixels, rows, preset.architecture.inputSize, preset.window);
+      all.set(network.infer(images, values).dataSync(), from * OUTPUTS);
+    });
+  }
+  return all;
+}
+
+/** The mean of both heads' logits, with `share` for the FER+ one: `count` × 7. */
+export function blend(both: Float32Array, share: number): Float32Array {
+  const result = new Float32Array(both.length / 2);
+  for (let i = 0; i < result.length; i++) {
+    const at = Math.floor(i / EMOTION_COUNT) * OUTPUTS + (i % EMOTION_COUNT);
+    result[i] = (1 - share) * (both[at] as number) + share * (both[at + EMOTION_COUNT] as number);
+  }
+  return result;
+}
+
+/** How right the averaged weights are, both heads counting the same. */
+export function evaluate(
+  network: Network,
+  values: ReadonlyMap<string, Tensor>,
+  dataset: Dataset,
+  preset: Preset,
+): { readonly original: Scores; readonly ferplus: Scores | null } {
+  const predicted = predictions(
+    blend(logits(network, values, dataset, preset), dataset.votes === null ? 0 : 0.5),
+  );
+  return {
+    original: score(predicted, dataset.labels),
+    ferplus: dataset.votes === null ? null : score(predicted, majorities(dataset)),
+  };
+}
