@@ -1,0 +1,24 @@
+import { type Clock, monotonicClock, sleep } from "./clock.js";
+
+/** Behind by more than this, the rest is not hurried through: the machine slept, or cannot keep up. */
+const TOO_LATE = 1_000;
+
+/**
+ * Spaces frames evenly.
+ *
+ * @param interval milliseconds between frames
+ * @returns waits until the next frame is due; at once when that is past, or the signal aborts
+ */
+export function createPace(
+  interval: number,
+  clock: Clock = monotonicClock,
+): (signal: AbortSignal) => Promise<void> {
+  let due: number | undefined;
+  return async (signal) => {
+    const now = clock.now();
+    if (due === undefined || now - due > TOO_LATE) due = now;
+    const wait = due - now;
+    due += interval;
+    if (wait > 0) await sleep(wait, signal, clock);
+  };
+}

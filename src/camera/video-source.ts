@@ -1,0 +1,145 @@
+import { open, stat } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { CameraError } from "./camera.js";
+import { captureDevices } from "./v4l2.js";
+
+/** What a `source.uri` of type `video` means. */
+export type VideoSource =
+  | { readonly kind: "device"; readonly path: string }
+  | { readonly kind: "stream"; readonly url: string; readonly host: string; readonly port: number | null }
+  | { readonly kind: "pipeline"; readonly pipeline: string }
+  | { readonly kind: "file"; readonly path: string };
+
+const PORTS: Readonly<Record<string, number>> = {
+  rtsp: 554,
+  rtsps: 322,
+  http: 80,
+  https: 443,
+  rtmp: 1935,
+  tcp: 0,
+};
+
+/**
+ * Tells a device (`/dev/video0`, `0`), a network stream (`rtsp://…`), a GStreamer pipeline (elements joined by
+ * ` ! `) and a file apart.
+ */
+export function parseVideoUri(uri: string): VideoSource {
+  if (uri.includes(" ! ")) return { kind: "pipeline", pipeline: uri };
+  if (/^\d{1,3}$/.test(uri)) return { kind: "device", path: `/dev/video${uri}` };
+  if (uri.startsWith("/dev/")) return { kind: "device", path: uri };
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(uri)?.[1]?.toLowerCase();
+  if (scheme === "file") return { kind: "file", path: fileURLToPath(uri) };
+  if (scheme === undefined) return { kind: "file", path: uri };
+  if (!URL.canParse(uri)) throw new CameraError(`source.uri is no valid ${scheme} address`);
+  const { hostname, port } = new URL(uri);
+  const connects = PORTS[scheme];
+  return {
+    kind: "stream",
+    url: uri,
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port !== "" ? (connects === undefined ? null : Number(port)) : connects || null,
+  };
+}
+
+/** For logs and errors: no user, password or query of a URL, no properties of a pipeline's elements. */
+export function describeVideo(source: VideoSource): string {
+  switch (source.kind) {
+    case "device":
+    case "file":
+      return source.path;
+    case "stream": {
+      const { protocol, host, pathname } = new URL(source.url);
+      return `${protocol}//${host}${pathname}`;
+    }
+    case "pipeline": {
+      const elements = source.pipeline.split(" ! ").map((element) => element.trim().split(/[\s(,]/)[0] ?? "");
+      return `GStreamer ${elements.join(" ! ")}`;
+    }
+  }
+}
+
+/**
+ * Makes sure that the file is one before OpenCV sees it: FFmpeg, for one, renders a text file as ANSI art.
+ *
+ * @throws CameraError with the cure
+ */
+export async function checkVideoFile(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => error as NodeJS.ErrnoException);
+  if (found instanceof Error) throw new CameraError(`${path}: ${reasonFor(found)}`);
+  if (found.isDirectory()) {
+    throw new CameraError(`${path} is a folder, not a video; for a folder of photos set source.type: stills`);
+  }
+  if (found.size === 0 && found.isFile())
+    throw new CameraError(`${path} is empty: copy or record the video again`);
+  if (!found.isFile()) return;
+  const start = Buffer.alloc(4096);
+  try {
+    const file = await open(path);
+    try {
+      const { bytesRead } = await file.read(start, 0, start.length, 0);
+      if (isText(start.subarray(0, bytesRead)) && !isPlaylist(start)) {
+        throw new CameraError(`${path} is a text file, not a video: set source.uri to a video file`);
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof CameraError) throw error;
+    throw new CameraError(`${path}: ${reasonFor(error as NodeJS.ErrnoException)}`);
+  }
+}
+
+/** @throws CameraError naming the devices that there are, or the group that is missing */
+export async function checkVideoDevice(path: string): Promise<void> {
+  let reason: string;
+  try {
+    const found = await stat(path);
+    if (!found.isCharacterDevice()) throw new CameraError(`${path} is no video device`);
+    const device = await open(path, "r+");
+    await device.close();
+    return;
+  } catch (error) {
+    if (error instanceof CameraError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    // Busy devices open; whatever else OpenCV will say better.
+    if (code === "EBUSY") return;
+    if (code === "EACCES" || code === "EPERM") {
+      throw new CameraError(
+        `${path} may not be opened by this user: sudo usermod -aG video <user>, then log in again (the systemd unit has the group already)`,
+      );
+    }
+    reason = reasonFor(error as NodeJS.ErrnoException);
+  }
+  const others = (await captureDevices()).map((device) => `${device.path} (${device.name})`);
+  const cure =
+    others.length > 0
+      ? `set source.uri to one of: ${others.join(", ")}`
+      : "this machine has no V4L2 camera at all; plug one in, or for the Pi's own camera set source.type: libcamera";
+  throw new CameraError(`${path}: ${reason}; ${cure}`);
+}
+
+function reasonFor(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return "there is no such file; check source.uri (a relative path starts at the working directory)";
+    case "ENXIO":
+    case "ENODEV":
+      return "there is no such device";
+    case "EACCES":
+      return "this user may not read it; check the permissions of the file and its folders";
+    default:
+      return error.message;
+  }
+}
+
+function isText(start: Buffer): boolean {
+  // Every container has a NUL or another control byte in its first 4 KiB; text has none but white space and ESC.
+  return !start.some(
+    (byte) => byte < 32 && byte !== 9 && byte !== 10 && byte !== 12 && byte !== 13 && byte !== 27,
+  );
+}
+
+function isPlaylist(start: Buffer): boolean {
+  return start.toString("latin1", 0, 7) === "#EXTM3U" || start.toString("latin1", 0, 4) === "v=0\r";
+}

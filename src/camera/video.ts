@@ -1,0 +1,214 @@
+import type { SourceConfig } from "../config/schema.js";
+import { cv, type Mat } from "../vision/opencv.js";
+import { type Camera, CameraError } from "./camera.js";
+import type { FrameMaker } from "./frame-maker.js";
+import { createPace } from "./pace.js";
+import { reach } from "./reach.js";
+import {
+  checkVideoDevice,
+  checkVideoFile,
+  describeVideo,
+  parseVideoUri,
+  type VideoSource,
+} from "./video-source.js";
+
+type VideoCapture = InstanceType<typeof cv.VideoCapture>;
+
+/** Milliseconds for a stream's host to answer; and, inside FFmpeg, for each of its reads and writes. */
+const NETWORK_WITHIN = 4_000;
+
+export interface VideoOptions {
+  readonly source: SourceConfig;
+  readonly frames: FrameMaker;
+}
+
+/**
+ * Whatever OpenCV's VideoCapture opens: a V4L2 device, an RTSP or HTTP stream, a video file, or a GStreamer
+ * pipeline. Frames larger than `width` × `height` are scaled down to fit inside.
+ *
+ * The CSI camera of a Jetson comes in as a pipeline:
+ *
+ *     nvarguscamerasrc ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=30/1 ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1
+ */
+export function createVideo({ source, frames }: VideoOptions): Camera {
+  const video = parseVideoUri(source.uri);
+  const description = describeVideo(video);
+  // Media time goes on across loops and restarts.
+  const started = Date.now();
+  let shown = 0;
+  /** A read that an earlier attempt gave up on; it holds a thread of libuv's pool. */
+  let hanging: Promise<unknown> | undefined;
+
+  const readNext = (capture: VideoCapture): Promise<Mat> => {
+    const read = capture.readAsync();
+    const over = read.then(
+      () => undefined,
+      () => undefined,
+    );
+    hanging = over;
+    void over.then(() => {
+      if (hanging === over) hanging = undefined;
+    });
+    return read;
+  };
+
+  /** @returns how many frames it delivered until the end */
+  const playOnce = async (deliver: Parameters<Camera["run"]>[0], signal: AbortSignal): Promise<number> => {
+    const capture = await open(video, source, description, signal);
+    if (capture === null) return 0;
+    let count = 0;
+    try {
+      const rate = frameRate(capture, source);
+      const pace = createPace(1000 / rate);
+      while (!signal.aborted) {
+        const picture = await readNext(capture);
+        if (signal.aborted || picture.empty) {
+          picture.release();
+          break;
+        }
+        const fitted = await fitInside(picture, source.width, source.height);
+        // A file is paced after decoding, so that a frame is ready when it is due.
+        if (video.kind === "file" && source.realtime) await pace(signal);
+        if (signal.aborted) {
+          fitted.release();
+          break;
+        }
+        const takenAt =
+          source.realtime || video.kind !== "file" ? Date.now() : started + (shown * 1000) / rate;
+        const frame = await frames.fromColour(fitted, takenAt);
+        shown += 1;
+        count += 1;
+        await deliver(frame);
+      }
+    } finally {
+      capture.release();
+    }
+    return count;
+  };
+
+  return {
+    description,
+    run: async (deliver, signal) => {
+      if (hanging !== undefined) {
+        throw new CameraError(
+          `${description}: the driver has not answered since the last attempt; unplug it, or reboot`,
+        );
+      }
+      do {
+        const count = await playOnce(deliver, signal);
+        if (signal.aborted) return;
+        if (count === 0)
+          throw new CameraError(`${description} opened, but has no frame in it that can be decoded`);
+        if (video.kind !== "file") throw new CameraError(`${description} ended after ${count} frames`);
+      } while (source.loop);
+    },
+  };
+}
+
+/** @returns null when the signal aborted before */
+async function open(
+  video: VideoSource,
+  source: SourceConfig,
+  description: string,
+  signal: AbortSignal,
+): Promise<VideoCapture | null> {
+  switch (video.kind) {
+    case "file": {
+      await checkVideoFile(video.path);
+      if (signal.aborted) return null;
+      return openCapture(
+        video.path,
+        cv.CAP_ANY,
+        `${description} is no video that OpenCV can read; \`ffmpeg -i\` shows what it is, and can convert it`,
+      );
+    }
+    case "device": {
+      await checkVideoDevice(video.path);
+      if (signal.aborted) return null;
+      const capture = openCapture(
+        video.path,
+        cv.CAP_V4L2,
+        `${description} does not open: another program may be using it (\`sudo fuser -v ${video.path}\` names it), or it is no camera (\`v4l2-ctl --list-devices\`)`,
+      );
+      // Uncompressed, most USB cameras reach their frame rate at 640 × 480 only.
+      if (source.width * source.height > 640 * 480) {
+        await capture.setAsync(cv.CAP_PROP_FOURCC, fourcc("MJPG"));
+      }
+      await capture.setAsync(cv.CAP_PROP_FRAME_WIDTH, source.width);
+      await capture.setAsync(cv.CAP_PROP_FRAME_HEIGHT, source.height);
+      await capture.setAsync(cv.CAP_PROP_FPS, source.framerate);
+      return capture;
+    }
+    case "stream": {
+      if (video.port !== null) {
+        try {
+          await reach(video.host, video.port, NETWORK_WITHIN, signal);
+        } catch (error) {
+          if (signal.aborted) return null;
+          throw error;
+        }
+      }
+      if (signal.aborted) return null;
+      // The address holds the password; FFmpeg alone is asked, for GStreamer prints it when it fails.
+      process.env.OPENCV_FFMPEG_CAPTURE_OPTIONS ??= ffmpegOptions(video.url, cv.getBuildInformation());
+      return openCapture(
+        video.url,
+        cv.CAP_FFMPEG,
+        `${description} does not open: check the path, user and password in source.uri (\`ffplay <uri>\` shows whether it plays)`,
+      );
+    }
+    case "pipeline":
+      return openCapture(
+        video.pipeline,
+        cv.CAP_GSTREAMER,
+        `the pipeline ${description} does not start: try it with gst-launch-1.0 and fakesink; it must end in appsink`,
+      );
+  }
+}
+
+/** Opening blocks: OpenCV's bindings have no asynchronous way. */
+function openCapture(address: string, backend: number, otherwise: string): VideoCapture {
+  try {
+    return new cv.VideoCapture(address, backend);
+  } catch {
+    // OpenCV's own message says "failed to open capture", whatever the reason.
+    throw new CameraError(otherwise);
+  }
+}
+
+/**
+ * Options that bound what FFmpeg may wait for a stream. RTSP goes over TCP: lost UDP packets are grey faces. Its
+ * time-out is `stimeout` before FFmpeg 5, where `timeout` means waiting for a caller.
+ *
+ * @param build OpenCV's build information, which names FFmpeg's libavformat
+ */
+export function ffmpegOptions(url: string, build: string): string {
+  const microseconds = NETWORK_WITHIN * 1000;
+  if (!/^rtsps?:/i.test(url)) return `rw_timeout;${microseconds}`;
+  const libavformat = Number(/avformat:\s+YES \((\d+)\./.exec(build)?.[1] ?? 59);
+  return `rtsp_transport;tcp|${libavformat < 59 ? "stimeout" : "timeout"};${microseconds}`;
+}
+
+/** Frames a second: what the file says, or the configuration when it says nonsense. */
+function frameRate(capture: VideoCapture, source: SourceConfig): number {
+  const rate = capture.get(cv.CAP_PROP_FPS);
+  return Number.isFinite(rate) && rate >= 0.1 && rate <= 1000 ? rate : source.framerate;
+}
+
+async function fitInside(picture: Mat, width: number, height: number): Promise<Mat> {
+  const scale = Math.min(width / picture.cols, height / picture.rows);
+  if (scale >= 1) return picture;
+  try {
+    const size = new cv.Size(
+      Math.max(1, Math.round(picture.cols * scale)),
+      Math.max(1, Math.round(picture.rows * scale)),
+    );
+    return await picture.resizeAsync(size, 0, 0, cv.INTER_AREA);
+  } finally {
+    picture.release();
+  }
+}
+
+function fourcc(code: string): number {
+  return Buffer.from(code, "latin1").readInt32LE();
+}
