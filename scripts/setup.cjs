@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+/*
+ * Everything that `npm start` and `npm test` need, set up before them: `node scripts/setup.cjs start|test`.
+ * Plain JavaScript, as it runs before anything is installed, and old JavaScript, so that an old Node.js can still
+ * read the sentence that refuses it.
+ */
+"use strict";
+
+var OLDEST = 20;
+var major = Number(process.versions.node.split(".")[0]);
+
+if (major < OLDEST) {
+  console.error(
+    "emotiond needs Node.js " +
+      OLDEST +
+      ", 22 or 24, and this is " +
+      process.version +
+      ": install a newer one, for example from https://nodejs.org/en/download, and start again.",
+  );
+  process.exit(1);
+}
+
+import("./setup/main.mjs").then((setup) => setup.main(process.argv[2] || "start"));

@@ -1,0 +1,105 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { addonKey, cacheFolder, hasAddon, installAddon } from "./addon.mjs";
+import { installPackages, prepareApt } from "./apt.mjs";
+import { build, buildKey, sourceKey } from "./build.mjs";
+import { SetupFailure } from "./failure.mjs";
+import { withLock } from "./lock.mjs";
+import { installModules, isInstalled } from "./npm.mjs";
+import { createProgress } from "./progress.mjs";
+import { findFile, missingPackages } from "./requirements.mjs";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/**
+ * Sets up what is missing, and returns at once when nothing is.
+ *
+ * @param {string} purpose `start` or `test`
+ */
+export async function main(purpose) {
+  try {
+    if (purpose !== "start" && purpose !== "test")
+      throw new SetupFailure(`Set up for what, '${purpose}'? start or test.`);
+    if (isReady(ROOT, purpose)) return;
+    const lock = join(cacheFolder(), "setup.lock");
+    await withLock(
+      lock,
+      () => setUp(ROOT, purpose),
+      () => say("Another set-up is running; waiting for it."),
+    );
+  } catch (error) {
+    if (!(error instanceof SetupFailure)) throw error;
+    say(`\nemotiond cannot be set up. ${error.message}`);
+    process.exitCode = 1;
+  }
+}
+
+const say = (line) => process.stderr.write(`${line}\n`);
+
+function isReady(root, purpose) {
+  const stamp = readStamp(root);
+  return (
+    missingPackages(purpose).length === 0 &&
+    isInstalled(root) &&
+    hasAddon(root) &&
+    stamp.addon === addonKey(root) &&
+    stamp.build === buildKey(root)
+  );
+}
+
+async function setUp(root, purpose) {
+  const progress = createProgress();
+
+  const packages = missingPackages(purpose);
+  const prefix = packages.length === 0 ? [] : await prepareApt(packages, thisSystem());
+  await allOf([
+    packages.length > 0 &&
+      progress.step("Debian packages", (report) => installPackages(packages, prefix, report)),
+    !isInstalled(root) && progress.step("npm packages", (report) => installModules(root, report)),
+  ]);
+  const stillMissing = missingPackages(purpose);
+  if (stillMissing.length > 0) {
+    throw new SetupFailure(
+      `apt installed ${stillMissing.join(", ")}, but what emotiond looks for in them is not there.`,
+    );
+  }
+
+  const stamp = readStamp(root);
+  const addon = addonKey(root);
+  const sources = sourceKey(root);
+  await allOf([
+    (!hasAddon(root) || stamp.addon !== addon) &&
+      progress.step("OpenCV addon (compiled once)", (report) => installAddon(root, addon, report)),
+    stamp.build !== buildKey(root) && progress.step("emotiond", () => build(root)),
+  ]);
+  writeFileSync(stampFile(root), JSON.stringify({ addon, build: sources }));
+}
+
+/** Waits for every step before it fails for the first that failed: none is left running behind the message. */
+async function allOf(steps) {
+  const results = await Promise.allSettled(steps);
+  const failed = results.find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+function thisSystem() {
+  return {
+    uid: process.getuid(),
+    has: (program) => findFile({ program }) !== undefined,
+    terminal: process.stdin.isTTY === true && process.stderr.isTTY === true,
+    say,
+  };
+}
+
+/** In node_modules, so that it goes when they go. */
+const stampFile = (root) => join(root, "node_modules", ".emotiond-setup.json");
+
+function readStamp(root) {
+  try {
+    return JSON.parse(readFileSync(stampFile(root), "utf8"));
+  } catch {
+    // None yet, or half a one: everything is checked again.
+    return {};
+  }
+}
