@@ -55,6 +55,9 @@ export interface MqttPublisher extends Publisher {
   start(): void;
 }
 
+/** From so many short-lived connections in a row on, each further one is no news. */
+const FLAPPING = 3;
+
 /** What is kept back of the time to stop, for `offline` and DISCONNECT. */
 const GOODBYE_MS = 500;
 
@@ -79,6 +82,9 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   /** Acknowledgements are waited for twice as long after each time they did not come. */
   let ackTimeout = timing.ackTimeout;
   let lastTrouble: string | undefined;
+  /** Connections in a row that were lost before they had lasted `stableAfter`. */
+  let shortLived = 0;
+  let openedAt = 0;
   let retry: NodeJS.Timeout | undefined;
   let stable: NodeJS.Timeout | undefined;
   let tick: NodeJS.Timeout | undefined;
@@ -110,7 +116,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     },
   });
 
-  /** A trouble is told once, and again only after another one, or after a connection. */
+  /** A trouble is told once, and again only after another one, or after a connection that lasted. */
   function trouble(failure: ConnectionFailure, what: string): void {
     const details = { broker, code: failure.code };
     const line = `${what}: ${failure.message}`;
@@ -153,12 +159,17 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
 
   function opened(current: Connection): void {
     connection = current;
+    openedAt = performance.now();
     versionProven = true;
     const waiting = outbox.size();
-    log.info({ broker, mqtt: current.version === 5 ? "5" : "3.1.1", waiting }, "connected to the broker");
-    lastTrouble = undefined;
+    const details = { broker, mqtt: current.version === 5 ? "5" : "3.1.1", waiting };
+    if (shortLived < FLAPPING) log.info(details, "connected to the broker");
+    else log.debug(details, "connected to the broker");
     stable = setTimeout(() => {
       failures = 0;
+      if (shortLived >= FLAPPING) log.info(details, "the connection to the broker lasts again");
+      shortLived = 0;
+      lastTrouble = undefined;
     }, timing.stableAfter);
     stable.unref();
     tick = setInterval(delivery.pump, Math.max(10, timing.lateAfter / 4));
@@ -172,12 +183,13 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     });
     stateOnTheWay = false;
     stateSent = undefined;
-    sendState();
+    // Events before the state: even a broker that hangs up after three messages then gets one event a connection.
     delivery.connected(current);
+    sendState();
     notify();
   }
 
-  function closed(failure: ConnectionFailure): void {
+  function closed(reason: ConnectionFailure): void {
     const wasOpen = connection !== undefined;
     connection = undefined;
     attempt = undefined;
@@ -185,6 +197,9 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     clearInterval(tick);
     delivery.disconnected();
     failures += 1;
+    if (wasOpen && performance.now() - openedAt < timing.stableAfter) shortLived += 1;
+    const flapping = reason.code === "closed" && shortLived >= FLAPPING;
+    const failure = flapping ? localFailure("closed-soon") : reason;
     if (failure.code === "ack-timeout") ackTimeout = Math.min(ackTimeout * 2, timing.ackTimeout * 6);
     if (phase === "running") {
       if (fallBack(failure, wasOpen)) {

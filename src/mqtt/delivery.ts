@@ -45,6 +45,11 @@ export function deliverFrom(
 ): Delivery {
   let connection: Connection | undefined;
   let onTheWay = new Map<QueuedEvent, number>();
+  /**
+   * Events on their way at most: 1 on a new connection, doubled by each acknowledgement. A broker or a link that
+   * breaks under a load would otherwise break before its first acknowledgement came back, each time again.
+   */
+  let allowed = 1;
   let pausedUntil = 0;
   let replayed = 0;
 
@@ -55,7 +60,7 @@ export function deliverFrom(
 
   function mayTake(current: Connection): boolean {
     // What is not an event (state, availability, answers) needs a few of the broker's places too.
-    const window = Math.max(1, Math.min(options.window, current.receiveMaximum - 4));
+    const window = Math.max(1, Math.min(allowed, options.window, current.receiveMaximum - 4));
     const oldest = oldestSentAt();
     return (
       onTheWay.size < window &&
@@ -82,6 +87,7 @@ export function deliverFrom(
         if (current !== connection || !onTheWay.delete(queued)) return;
         if (delivery.outcome === "acknowledged") {
           outbox.acknowledge(queued);
+          allowed = Math.min(allowed * 2, options.window);
           options.onDelivered();
         } else if (REFUSED_FOR_GOOD.has(delivery.reason)) {
           outbox.discard(queued);
@@ -110,6 +116,7 @@ export function deliverFrom(
   return {
     connected(current) {
       connection = current;
+      allowed = 1;
       pausedUntil = 0;
       pump();
     },

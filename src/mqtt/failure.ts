@@ -65,13 +65,22 @@ const ERRORS: Readonly<Record<string, string>> = {
 };
 
 /** Failures that this part itself finds out. */
-export type LocalFailure = "connack-timeout" | "ack-timeout" | "closed-early" | "closed" | "keepalive";
+export type LocalFailure =
+  | "connack-timeout"
+  | "ack-timeout"
+  | "closed-early"
+  | "closed"
+  | "closed-soon"
+  | "keepalive";
 
 const LOCAL: Readonly<Record<LocalFailure, string>> = {
   "connack-timeout": "it takes connections, but does not answer: is it an MQTT broker?",
   "ack-timeout": "it stopped acknowledging messages",
   "closed-early": "it closed the connection before answering: is it an MQTT broker, and not a TLS port?",
   closed: "it closed the connection",
+  // mosquitto 2.0 gives no reason when another client takes the name.
+  "closed-soon":
+    "it closes each connection soon: is there a second emotiond with this `device`, or an access list that forbids something?",
   keepalive: "it no longer answers",
 };
 

@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Command, CommandHandler } from "../../src/mqtt/publisher.js";
+import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
+import { type Bench, publisherOf } from "./support/samples.js";
+import { type Subscriber, subscribe, waitFor } from "./support/subscriber.js";
+
+let broker: Mosquitto;
+let bench: Bench;
+let app: Subscriber;
+let ran: Command[];
+let handler: CommandHandler;
+
+beforeEach(async () => {
+  ran = [];
+  handler = () => Promise.resolve({ ok: true });
+  broker = await startMosquitto();
+  bench = publisherOf(
+    { url: broker.url },
+    {
+      onCommand: (command) => {
+        ran.push(command);
+        return handler(command);
+      },
+    },
+  );
+  app = await subscribe(broker.url, "#");
+});
+afterEach(async () => {
+  await bench.publisher.stop(500);
+  await app.end();
+  await broker.stop();
+});
+
+async function start() {
+  bench.publisher.start();
+  await waitFor(() => bench.publisher.stats().connected);
+  // The subscription follows the connection; a first command that is answered shows that it is there.
+  const sendUntil = setInterval(() => app.client.publish("emotiond/kitchen/cmd/nothing", ""), 50);
+  await app.until(() => app.on("/response").length > 0);
+  clearInterval(sendUntil);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  app.received.length = 0;
+  ran.length = 0;
+}
+
+const answers = (suffix = "/response") => app.on(suffix).map((message) => JSON.parse(message.text) as object);
+const send = (name: string, payload: string | Buffer = "", options = {}) =>
+  app.client.publishAsync(`emotiond/kitchen/cmd/${name}`, payload, { qos: 1, ...options });
+
+describe("commands", () => {
+  it("run, and are answered on `response`, not retained", async () => {
+    await start();
+    await send("pause");
+    await send("display", '{"sink":"none"}');
+    await app.until(() => answers().length >= 2);
+    expect(ran).toEqual([{ name: "pause" }, { name: "display", sink: "none" }]);
+    expect(answers()).toEqual([{ ok: true }, { ok: true }]);
+    expect(app.on("/response")[0]?.packet).toMatchObject({ retain: false, qos: 1 });
+  });
+
+  it("are answered on the MQTT 5 response topic with the correlation data", async () => {
+    await start();
+    const correlationData = Buffer.from([0, 1, 255]);
+    await send("resume", "{}", { properties: { responseTopic: "app/answers", correlationData } });
+    await app.until(() => answers("app/answers").length > 0);
+    expect(answers("app/answers")).toEqual([{ ok: true }]);
+    expect(app.on("app/answers")[0]?.packet.properties?.correlationData).toEqual(correlationData);
+    expect(answers("/response")).toEqual([]);
+  });
+
+  it("are not answered on a topic of the device itself", async () => {
+    await start();
+    await send("pause", "", { properties: { responseTopic: "emotiond/kitchen/state" } });
+    await app.until(() => answers().length > 0);
+    expect(app.on("/state")).toEqual([]);
+  });
+
+  it("that do not fit are answered and change nothing", async () => {
+    await start();
+    const misfits: [string, string | Buffer][] = [
+      ["pause", "{"],
+      ["pause", '{"now":1}'],
+      ["display", ""],
+      ["display", '{"sink":1}'],
+      ["reboot", "{}"],
+      ["pause", Buffer.alloc(5000, 32)],
+      ["resume", Buffer.from([0xc3, 0x28])],
+    ];
+    for (const [name, payload] of misfits) await send(name, payload);
+    await app.until(() => answers().length >= misfits.length);
+    for (const answer of answers()) expect(answer).toMatchObject({ ok: false, error: expect.any(String) });
+    expect(ran).toEqual([]);
+  });
+
+  it("that are retained are ignored, those found at the connection and those that come later", async () => {
+    await send("pause", "", { retain: true });
+    await send("pause", "{}", { retain: true });
+    await start();
+    expect(ran).toEqual([]);
+    await send("pause", "{}", { retain: true });
+    await waitFor(() => bench.logText().includes("retained command"));
+    expect(ran).toEqual([]);
+    expect(answers()).toEqual([]);
+  });
+
+  it("are limited in rate; those beyond are refused", async () => {
+    await start();
+    await Promise.all(Array.from({ length: 40 }, () => send("pause")));
+    await app.until(() => answers().length >= 30);
+    expect(ran.length).toBeLessThanOrEqual(12);
+    expect(answers().filter((answer) => "error" in answer).length).toBeGreaterThan(20);
+    expect(bench.publisher.stats().connected).toBe(true);
+  });
+
+  it("send a picture that the handler returns to `snapshot`, QoS 0 and not retained", async () => {
+    await start();
+    const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xd9]);
+    handler = () => Promise.resolve({ ok: true, jpeg });
+    await send("snapshot");
+    await app.until(() => app.on("/snapshot").length > 0 && answers().length > 0);
+    expect(app.on("/kitchen/snapshot")[0]?.packet).toMatchObject({ payload: jpeg, qos: 0, retain: false });
+    expect(answers()).toEqual([{ ok: true }]);
+    handler = () => Promise.resolve({ ok: false, error: "snapshots are off: set privacy.snapshots" });
+    await send("snapshot");
+    await app.until(() => answers().length > 1);
+    expect(answers()[1]).toEqual({ ok: false, error: "snapshots are off: set privacy.snapshots" });
+  });
+
+  it("whose handler fails are answered all the same", async () => {
+    await start();
+    handler = () => Promise.reject(new Error("secret detail"));
+    await send("pause");
+    await app.until(() => answers().length > 0);
+    expect(answers()).toEqual([{ ok: false, error: "the command failed" }]);
+  });
+
+  it("are all that is subscribed to", async () => {
+    await start();
+    for (const topic of ["emotiond/kitchen/cmd", "emotiond/kitchen/cmd/pause/x", "emotiond/hall/cmd/pause"]) {
+      await app.client.publishAsync(topic, "", { qos: 1 });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(ran).toEqual([]);
+    expect(answers()).toEqual([]);
+  });
+});

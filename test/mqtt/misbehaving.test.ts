@@ -1,0 +1,171 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { type FalseBroker, falseBroker, wellBehaved } from "./support/false-broker.js";
+import { startMosquitto } from "./support/mosquitto.js";
+import { type Bench, publisherOf, sampleEvent } from "./support/samples.js";
+import { waitFor } from "./support/subscriber.js";
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function with_(behave: Parameters<typeof falseBroker>[0]): Promise<FalseBroker> {
+  const broker = await falseBroker(behave);
+  cleanups.push(() => broker.close());
+  return broker;
+}
+
+function publisher(...args: Parameters<typeof publisherOf>): Bench {
+  const bench = publisherOf(...args);
+  cleanups.push(() => bench.publisher.stop(200));
+  bench.publisher.start();
+  return bench;
+}
+
+const warnings = (bench: Bench) =>
+  bench.lines.filter((line) => line.level === "warn").map((line) => line.message);
+
+describe("a broker that", () => {
+  it("refuses MQTT 5 is spoken to in 3.1.1 at once, and from then on", async () => {
+    let refusals = 0;
+    const broker = await with_((packet, reply, socket, version) => {
+      if (packet.cmd === "connect" && version === 5) {
+        refusals += 1;
+        reply({ cmd: "connack", sessionPresent: false, reasonCode: 0x84 });
+        socket.end();
+      } else wellBehaved(packet, reply);
+    });
+    const bench = publisher({ url: broker.url });
+    bench.publisher.event(sampleEvent(1));
+    await waitFor(() => bench.publisher.stats().connected && bench.publisher.stats().buffered === 0);
+    expect(broker.versions).toEqual([5, 4]);
+    expect(refusals).toBe(1);
+    expect(warnings(bench)).toEqual([]);
+  });
+
+  it("hangs up on MQTT 5 is tried in 3.1.1", async () => {
+    const broker = await with_((packet, reply, socket, version) => {
+      if (version === 5) socket.destroy();
+      else wellBehaved(packet, reply);
+    });
+    const bench = publisher({ url: broker.url });
+    await waitFor(() => bench.publisher.stats().connected);
+    expect(broker.versions).toEqual([5, 4]);
+  });
+
+  it("refuses the login is tried for ever, and told once, without the password", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "emotiond-login-"));
+    const passwords = join(folder, "passwords");
+    spawnSync("mosquitto_passwd", ["-b", "-c", passwords, "kitchen", "the right one"]);
+    const real = await startMosquitto(["allow_anonymous false", `password_file ${passwords}`]);
+    cleanups.push(() => real.stop());
+    const passwordFile = join(folder, "password");
+    writeFileSync(passwordFile, "hunter2-wrong");
+    const bench = publisher({ url: real.url, username: "kitchen", passwordFile });
+    bench.publisher.event(sampleEvent(1));
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    expect(warnings(bench)).toHaveLength(1);
+    expect(warnings(bench)[0]).toMatch(/check mqtt.username/);
+    expect(bench.lines.filter((line) => line.level === "debug").length).toBeGreaterThan(2);
+    expect(bench.logText()).not.toContain("hunter2");
+    // The owner corrects the file: no restart is needed.
+    writeFileSync(passwordFile, "the right one\n");
+    await waitFor(() => bench.publisher.stats().buffered === 0);
+  });
+
+  it("is busy is tried again", async () => {
+    let refusals = 3;
+    const broker = await with_((packet, reply, socket) => {
+      if (packet.cmd === "connect" && refusals-- > 0) {
+        reply({ cmd: "connack", sessionPresent: false, reasonCode: 0x89 });
+        socket.end();
+      } else wellBehaved(packet, reply);
+    });
+    const bench = publisher({ url: broker.url });
+    await waitFor(() => bench.publisher.stats().connected);
+    expect(warnings(bench)).toEqual(["no connection to the broker: it is busy"]);
+    expect(broker.versions).toEqual([5, 5, 5, 5]);
+  });
+
+  it("takes connections and never answers is given up after the timeout, again and again", async () => {
+    const broker = await with_("silent");
+    const bench = publisher({ url: broker.url }, { timing: { connectTimeout: 150 } });
+    await waitFor(() => broker.connections() >= 3);
+    expect(warnings(bench)).toEqual([
+      "no connection to the broker: it takes connections, but does not answer: is it an MQTT broker?",
+    ]);
+  });
+
+  it("never acknowledges loses its connection, and gets everything again", async () => {
+    let silent = true;
+    const seen: number[] = [];
+    const broker = await with_((packet, reply) => {
+      if (packet.cmd === "publish") {
+        const seq: unknown = packet.topic.endsWith("/event") ? JSON.parse(packet.payload.toString()).seq : 0;
+        if (typeof seq === "number" && seq > 0) seen.push(seq);
+        if (silent) return;
+      }
+      wellBehaved(packet, reply);
+    });
+    const bench = publisher({ url: broker.url }, { timing: { ackTimeout: 300 } });
+    for (let seq = 1; seq <= 3; seq++) bench.publisher.event(sampleEvent(seq));
+    await waitFor(() => broker.connections() >= 2);
+    silent = false;
+    await waitFor(() => bench.publisher.stats().buffered === 0);
+    expect(warnings(bench)).toContain("connection to the broker lost: it stopped acknowledging messages");
+    expect(seen.slice(0, 2)).toEqual([1, 1]);
+    expect(seen.slice(-3)).toEqual([1, 2, 3]);
+  });
+
+  it("closes at every third publish still gets every event, in order within a connection", async () => {
+    const acknowledged = new Set<number>();
+    let publishes = 0;
+    const broker = await with_((packet, reply, socket) => {
+      if (packet.cmd === "publish") {
+        publishes += 1;
+        if (publishes % 3 === 0) {
+          socket.destroy();
+          return;
+        }
+        if (packet.topic.endsWith("/event")) acknowledged.add(JSON.parse(packet.payload.toString()).seq);
+      }
+      wellBehaved(packet, reply);
+    });
+    const bench = publisher({ url: broker.url });
+    for (let seq = 1; seq <= 20; seq++) bench.publisher.event(sampleEvent(seq));
+    await waitFor(() => bench.publisher.stats().buffered === 0, 15_000);
+    expect([...acknowledged]).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  });
+
+  it("refuses events by its access list is told of once; the events are kept", async () => {
+    let refuse = true;
+    const broker = await with_((packet, reply) => {
+      if (packet.cmd === "publish" && packet.topic.endsWith("/event") && refuse) {
+        reply({ cmd: "puback", messageId: packet.messageId ?? 0, reasonCode: 0x87 });
+      } else wellBehaved(packet, reply);
+    });
+    const bench = publisher({ url: broker.url });
+    bench.publisher.event(sampleEvent(1));
+    await waitFor(() => warnings(bench).length > 0);
+    expect(warnings(bench)[0]).toMatch(
+      /^the broker refuses events; they are kept: it does not let this client/,
+    );
+    expect(bench.publisher.stats()).toMatchObject({ buffered: 1, dropped: 0 });
+    refuse = false;
+    await waitFor(() => bench.publisher.stats().buffered === 0);
+  });
+
+  it("sends rubbish is hung up on", async () => {
+    const broker = await with_((packet, reply, socket) => {
+      wellBehaved(packet, reply);
+      if (packet.cmd === "subscribe" && broker.connections() === 1) socket.write(Buffer.alloc(64, 0xff));
+    });
+    const bench = publisher({ url: broker.url });
+    await waitFor(() => broker.connections() >= 2 && bench.publisher.stats().connected);
+    expect(warnings(bench)[0]).toMatch(/^connection to the broker lost: /);
+  });
+});
