@@ -11,7 +11,7 @@ import {
 import { availableParallelism, homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { SetupFailure } from "./failure.mjs";
-import { findFile, systemPlaces } from "./requirements.mjs";
+import { findFile } from "./requirements.mjs";
 import { run, tail } from "./run.mjs";
 
 /**
