@@ -101,6 +101,11 @@ const outboxSchema = z
       .default(100_000)
       .describe("Events kept at most; the oldest go first"),
     maxAge: seconds(1, 31_536_000).default(86_400).describe("Seconds an event is kept at most"),
+    diskAfter: seconds(0.05, 1)
+      .default(0.5)
+      .describe(
+        "Seconds an event may wait for the broker before it is written to disk: what a power cut can cost",
+      ),
   })
   .prefault({})
   .describe("Events on their way to the broker");
