@@ -4,13 +4,13 @@ import type { Mat } from "../vision/opencv.js";
 import { stripHeight } from "./canvas.js";
 import { type FaceToPlace, type LayoutMemory, layOut, type PanelSizes } from "./layout.js";
 import { EMOTION_COLOURS, INK, MUTED, TROUGH, textOn, WHITE } from "./palette.js";
-import { fill, line, measure, outline, type Size, shade, shorten, write } from "./pencil.js";
+import { fill, line, measure, outline, type Size, shade, write } from "./pencil.js";
 import type { Scene, SceneFace } from "./scene.js";
 import { drawStrip } from "./strip.js";
 
 /** Sizes in pixels that follow the picture's height, so that it reads the same on every monitor. */
 interface Measures {
-  /** Height of the capitals of a label: 3.2 % is 10 mm on a 24-inch 1080p monitor, which reads from two metres. */
+  /** Height of the capitals of a label: 2.9 % is 9 mm on a 24-inch 1080p monitor, which reads from two metres. */
   readonly large: number;
   /** Height of the capitals of everything else. */
   readonly small: number;
@@ -26,21 +26,21 @@ function measuresFor(height: number): Measures {
   const tiny = percent(1.6, 6);
   const padding = percent(1.1, 3);
   const nameWidth = Math.max(...EMOTION_LABELS.map((label) => measure(label, small, "bold").width));
-  const row = Math.round(small * 1.72);
+  const row = Math.round(small * 1.68);
   return {
-    large: percent(3.1, 9),
+    large: percent(2.9, 9),
     small,
     tiny,
-    stroke: percent(0.45, 2),
+    stroke: percent(0.5, 2),
     padding,
     panels: {
       full: {
         width: nameWidth + percent(12, 30) + 3 * padding,
-        height: row * EMOTION_LABELS.length + padding,
+        height: row * (EMOTION_LABELS.length + 1) + padding,
       },
       compact: {
-        width: percent(2.5, 8) * EMOTION_LABELS.length + 2 * padding,
-        height: percent(6, 20) + tiny + 3 * padding,
+        width: percent(3.1, 10) * EMOTION_LABELS.length + 2 * padding,
+        height: percent(6, 20) + 2 * tiny + 4 * padding,
       },
       gap: padding,
     },
@@ -84,6 +84,7 @@ export function annotate(picture: Mat, scene: Scene, options: AnnotateOptions = 
     faces.map(({ face, box, tag }): FaceToPlace => ({ trackId: face.trackId, box, tag })),
     { x: 0, y: 0, width: canvas.width, height: canvas.height - strip },
     measures.panels,
+    place,
     options.memory,
   );
   for (const { face, box } of faces) drawBox(picture, box, face, measures);
@@ -93,9 +94,9 @@ export function annotate(picture: Mat, scene: Scene, options: AnnotateOptions = 
     if (placement?.form === "full") drawPanel(picture, placement.panel, face, measures);
     if (placement?.form === "compact") drawCompactPanel(picture, placement.panel, face, measures);
   }
-  for (const { face, name, age } of faces) {
+  for (const { face, name } of faces) {
     const placement = placements.get(face.trackId);
-    if (placement !== undefined) drawTag(picture, placement.tag, face, name, age, measures);
+    if (placement !== undefined) drawTag(picture, placement.tag, face, name, measures);
   }
   drawStrip(
     picture,
@@ -114,12 +115,10 @@ export function onCanvas(box: Box, place: Box): Box {
   return { x, y, width: Math.max(1, right - x), height: Math.max(1, bottom - y) };
 }
 
-function tagOf(face: SceneFace, { large, small, padding }: Measures) {
+function tagOf(face: SceneFace, { large, padding }: Measures) {
   const name = `${face.label} ${Math.round(face.confidence * 100)}%`;
-  const age = ageText(face.ageSeconds);
-  const width =
-    measure(name, large, "bold").width + padding + measure(age, small).width + Math.round(padding * 2.4);
-  return { name, age, tag: { width, height: Math.round(large * 1.75) } };
+  const width = measure(name, large, "bold").width + 2 * padding;
+  return { name, tag: { width, height: Math.round(large * 1.75) } };
 }
 
 /** How long a face has been in view, short enough for a tag. */
@@ -190,26 +189,16 @@ function drawDashedBox(picture: Mat, box: Box, face: SceneFace, stroke: number):
   }
 }
 
-function drawTag(
-  picture: Mat,
-  tag: Box,
-  face: SceneFace,
-  name: string,
-  age: string,
-  { large, small, padding }: Measures,
-): void {
+function drawTag(picture: Mat, tag: Box, face: SceneFace, name: string, { large, padding }: Measures): void {
   const colour = EMOTION_COLOURS[face.label];
-  const ink = textOn(colour);
   fill(picture, tag, colour);
   const baseline = tag.y + Math.round((tag.height + large) / 2);
-  const x = tag.x + padding;
-  write(picture, name, x, baseline, large, ink, "bold");
-  write(picture, age, x + measure(name, large, "bold").width + padding, baseline, small, ink);
+  write(picture, name, tag.x + padding, baseline, large, textOn(colour), "bold");
 }
 
 function drawPanel(picture: Mat, panel: Box, face: SceneFace, { small, padding }: Measures): void {
-  shade(picture, panel, 0.28);
-  const row = (panel.height - padding) / EMOTION_LABELS.length;
+  shade(picture, panel, 0.22);
+  const row = (panel.height - padding) / (EMOTION_LABELS.length + 1);
   const nameWidth = Math.max(...EMOTION_LABELS.map((label) => measure(label, small, "bold").width));
   const barX = panel.x + padding + nameWidth + padding;
   const barWidth = panel.x + panel.width - padding - barX;
@@ -236,14 +225,17 @@ function drawPanel(picture: Mat, panel: Box, face: SceneFace, { small, padding }
     // The named emotion is told by a frame as well, not by its colour alone.
     if (strongest) outline(picture, bar, WHITE, 1);
   }
+  const last = panel.y + padding / 2 + row * (EMOTION_LABELS.length + 0.5);
+  const age = `for ${ageText(face.ageSeconds)}`;
+  write(picture, age, panel.x + padding, last + small / 2, small, MUTED);
 }
 
 function drawCompactPanel(picture: Mat, panel: Box, face: SceneFace, { tiny, padding }: Measures): void {
-  shade(picture, panel, 0.28);
+  shade(picture, panel, 0.22);
   const pitch = (panel.width - 2 * padding) / EMOTION_LABELS.length;
   const barWidth = Math.max(3, Math.round(pitch * 0.62));
   const top = panel.y + padding;
-  const height = panel.height - tiny - 3 * padding;
+  const height = panel.height - 2 * tiny - 4 * padding;
   for (const [index, label] of EMOTION_LABELS.entries()) {
     const centre = panel.x + padding + pitch * (index + 0.5);
     const x = Math.round(centre - barWidth / 2);
@@ -252,15 +244,11 @@ function drawCompactPanel(picture: Mat, panel: Box, face: SceneFace, { tiny, pad
     const value = Math.round(height * clamp(face.scores[label], 0, 1));
     fill(picture, { x, y: top + height - value, width: barWidth, height: value }, EMOTION_COLOURS[label]);
     if (strongest) outline(picture, { x, y: top, width: barWidth, height }, WHITE, 1);
-    const text = shorten(INITIALS[label], tiny, pitch + padding);
-    const width = measure(text, tiny).width;
-    write(
-      picture,
-      text,
-      centre - width / 2,
-      panel.y + panel.height - padding,
-      tiny,
-      strongest ? WHITE : MUTED,
-    );
+    const text = INITIALS[label];
+    const textX = centre - measure(text, tiny).width / 2;
+    write(picture, text, textX, top + height + padding + tiny, tiny, strongest ? WHITE : MUTED);
   }
+  const age = `for ${ageText(face.ageSeconds)}`;
+  const ageX = panel.x + (panel.width - measure(age, tiny).width) / 2;
+  write(picture, age, ageX, panel.y + panel.height - padding, tiny, MUTED);
 }

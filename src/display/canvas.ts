@@ -20,9 +20,16 @@ export function createCanvas(width: number, height: number): Canvas {
   return { width, height, pixels, mat, release: () => mat.release() };
 }
 
+const STRIP = 0.062;
+
 /** Height of the status strip at the foot of a canvas. */
 export function stripHeight(canvasHeight: number): number {
-  return Math.max(16, Math.round(canvasHeight * 0.062));
+  return Math.max(16, Math.round(canvasHeight * STRIP));
+}
+
+/** Height of the canvas whose strip leaves a picture of this height free. */
+export function heightWithStrip(pictureHeight: number): number {
+  return Math.max(pictureHeight + 16, Math.round(pictureHeight / (1 - STRIP)));
 }
 
 /** Where a frame goes: as large as fits above the strip, its shape kept, in the middle. */

@@ -31,18 +31,21 @@ export interface PanelSizes {
 /** A face hidden is worse than a panel hidden. */
 const FACE_WEIGHT = 3;
 /** A full panel that covers more than this part of its area gives way to a compact one. */
-const TOLERATED = 0.08;
+const TOLERATED = 0.03;
+/** What a panel costs that lies on the picture rather than on the black beside it. */
+const PICTURE_WEIGHT = 0.15;
 /** How much better, as a part of the panel's area, another place must be before a panel moves. */
 const INERTIA = 0.12;
 
 /**
- * Places tags and panels inside `area`, the largest faces first, each where it hides least of the other faces and
- * of what is placed already.
+ * Places tags and panels inside `area`, the largest faces first, each where it hides least: of the other faces
+ * before all, then of what is placed already, then of the picture.
  */
 export function layOut(
   faces: readonly FaceToPlace[],
   area: Box,
   sizes: PanelSizes,
+  picture: Box,
   memory: LayoutMemory = new Map(),
 ): Map<string, Placement> {
   const order = [...faces].sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height);
@@ -65,7 +68,7 @@ export function layOut(
     const last = memory.get(face.trackId);
     const wholeFace = union(face.box, tag);
     const choose = (form: PanelForm) =>
-      best(panelPlaces(form, face.box, wholeFace, sizes), area, others, taken, face.box, last);
+      best(panelPlaces(form, face.box, wholeFace, sizes), area, others, [...taken, face.box], picture, last);
     const full = choose("full");
     // Going back to the full form asks for more room than staying in it, so that it does not flicker.
     const tolerated = last?.startsWith("compact") ? 0 : TOLERATED;
@@ -126,7 +129,7 @@ function best(
   area: Box,
   faces: readonly Box[],
   taken: readonly Box[],
-  own?: Box,
+  picture?: Box,
   last?: string,
 ): Place & { hidden: number } {
   let found: (Place & { hidden: number; cost: number }) | undefined;
@@ -135,8 +138,9 @@ function best(
     let hidden = 0;
     for (const face of faces) hidden += FACE_WEIGHT * overlap(inside, face);
     for (const other of taken) hidden += overlap(inside, other);
-    if (own !== undefined) hidden += overlap(inside, own);
-    const cost = hidden - (name === last ? INERTIA * box.width * box.height : 0);
+    let cost = hidden;
+    if (picture !== undefined) cost += PICTURE_WEIGHT * overlap(inside, picture);
+    if (name === last) cost -= INERTIA * box.width * box.height;
     if (found === undefined || cost < found.cost) found = { name, box: inside, hidden, cost };
   }
   if (found === undefined) throw new RangeError("no place to choose from");

@@ -29,7 +29,7 @@ export const WHITE = rgb(0xffffff);
 /** Behind text and bars. */
 export const INK = rgb(0x10141a);
 /** The empty part of a bar. */
-export const TROUGH = rgb(0x3a424d);
+export const TROUGH = rgb(0x2e353e);
 /** Text of lesser weight. */
 export const MUTED = rgb(0xb4bcc6);
 export const GOOD = rgb(0x56b4e9);

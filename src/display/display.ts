@@ -1,0 +1,325 @@
+import { hostname } from "node:os";
+import type { Frame } from "../camera/frame.js";
+import type { Box } from "../vision/box.js";
+import { cv } from "../vision/opencv.js";
+import { annotate, onCanvas } from "./annotate.js";
+import { pixelate } from "./blur.js";
+import { type Canvas, createCanvas, heightWithStrip, placeFrame, placePicture } from "./canvas.js";
+import type { LayoutMemory } from "./layout.js";
+import type { Logger } from "./logger.js";
+import type { Machine } from "./monitor.js";
+import { drawPlaceholder } from "./placeholder.js";
+import type { Scene } from "./scene.js";
+import { createScreen, type Screen, type ScreenState, type ScreenTimes } from "./screen.js";
+import { NAMED_SINKS, parseSink } from "./sink.js";
+
+export interface DisplayOptions {
+  readonly config: { readonly sink: string };
+  readonly privacy: { readonly blurFaces: boolean };
+  readonly logger: Logger;
+  readonly signal?: AbortSignal;
+  /** Named in the placeholder. */
+  readonly device?: string;
+  readonly launcher?: string;
+  readonly machine?: Machine;
+  readonly times?: ScreenTimes;
+}
+
+export interface DisplayStatus {
+  /** As configured or commanded. */
+  readonly sink: string;
+  readonly state: "off" | ScreenState;
+  /** Which of the outputs it is: what `auto` has come to. */
+  readonly output: string | null;
+  readonly width: number | null;
+  readonly height: number | null;
+  /** What is wrong and the cure, or null. */
+  readonly fault: string | null;
+  readonly shown: number;
+  readonly dropped: number;
+  /** How often the child process was started. */
+  readonly starts: number;
+  readonly pid: number | null;
+}
+
+export type SetSinkResult = { readonly ok: true } | { readonly ok: false; readonly error: string };
+
+/** The picture on a monitor. Nothing in it throws into the pipeline, and nothing waits for the monitor. */
+export interface Display {
+  /** Whether a frame would be shown now; ask before making a colour picture. Costs nothing. */
+  wants(): boolean;
+  /**
+   * Shows a frame. The frame stays the caller's: it has to live until the promise settles, which it does as soon as
+   * the picture has been copied (a millisecond or two, most of it on libuv's pool), and may be released then;
+   * drawing and sending come after. Never rejects. A frame that is not wanted settles at once.
+   */
+  show(frame: Frame, scene: Scene): Promise<void>;
+  /** Shows why there is no picture, with a clock that goes on, until the next `show`. */
+  placeholder(reason: string, title?: string): void;
+  /**
+   * Changes the sink: to `none`, `auto`, a named one, or the pipeline that the configuration names. Another pipeline
+   * is refused, since it could send pictures off the device. Where the new sink cannot show, the old one goes on.
+   */
+  setSink(sink: string): Promise<SetSinkResult>;
+  /** A JPEG of the annotated picture, faces pixelated if so configured. The frame has to live until it settles. */
+  renderSnapshot(frame: Frame, scene: Scene): Promise<Buffer>;
+  status(): DisplayStatus;
+  /** Ends the child and gives the monitor back, within three seconds. */
+  stop(): Promise<void>;
+}
+
+/** More than a monitor needs to look live, and half of what the fastest cameras give. */
+const MOST_A_SECOND = 30;
+/** The part of the time that pictures may cost: a device that takes long over one shows fewer of them. */
+const SHARE = 0.15;
+/** A face that was not found again stays pixelated this long: it is usually still there. */
+const BLUR_LINGERS = 1000;
+const PLACEHOLDER_EVERY = 1000;
+/** How long a command waits for a sink to show that it works. */
+const SWITCH_TIMEOUT = 8000;
+const SNAPSHOT_HEIGHT = 720;
+const JPEG_QUALITY = 85;
+
+/** Starts the display; with the sink `none` it does nothing until `setSink`. */
+export function createDisplay(options: DisplayOptions): Display {
+  const { config, privacy, logger } = options;
+  const device = options.device ?? hostname();
+
+  let sink = config.sink;
+  let screen: Screen | undefined;
+  let turnOff: AbortController | undefined;
+  let canvas: Canvas | undefined;
+  let drawing = false;
+  let notBefore = 0;
+  let notice: { title: string; detail: string } | undefined = {
+    title: "starting",
+    detail: "waiting for the camera",
+  };
+  let ticker: NodeJS.Timeout | undefined;
+  let switching = false;
+  let stopped = false;
+  let lastError = "";
+  const memory: LayoutMemory = new Map();
+  const blurred = new Map<string, { box: Box; seen: number }>();
+
+  const turnOn = (text: string): Screen | undefined => {
+    const parsed = parseSink(text);
+    sink = text;
+    if (parsed.kind === "none" || stopped) return undefined;
+    const controller = new AbortController();
+    turnOff = controller;
+    screen = createScreen({
+      sink: parsed,
+      logger,
+      signal: controller.signal,
+      onOpen: (output) => {
+        canvas?.release();
+        canvas = createCanvas(output.canvas.width, output.canvas.height);
+        drawNotice();
+      },
+      ...(options.launcher === undefined ? {} : { launcher: options.launcher }),
+      ...(options.machine === undefined ? {} : { machine: options.machine }),
+      ...(options.times === undefined ? {} : { times: options.times }),
+    });
+    tick();
+    return screen;
+  };
+
+  const shutDown = async () => {
+    turnOff?.abort();
+    turnOff = undefined;
+    const ending = screen;
+    screen = undefined;
+    await ending?.done;
+    canvas?.release();
+    canvas = undefined;
+  };
+
+  /** Faults are told once each, and stay in here. */
+  const guard = (error: unknown) => {
+    const text = error instanceof Error ? error.message : String(error);
+    if (text !== lastError) logger.warn({ err: error }, "a picture for the display failed");
+    lastError = text;
+  };
+
+  const drawNotice = () => {
+    if (canvas === undefined || drawing || screen?.ready() === false) return;
+    const shown = notice ?? { title: "starting", detail: "waiting for a picture" };
+    try {
+      drawPlaceholder(canvas.mat, { ...shown, device, clock: timeOfDay() });
+      screen?.offer(canvas.pixels);
+    } catch (error) {
+      guard(error);
+    }
+  };
+
+  /** Keeps the notice's clock going: one that stands still looks like a daemon that does. */
+  const tick = () => {
+    clearInterval(ticker);
+    ticker = setInterval(() => {
+      if (notice !== undefined) drawNotice();
+    }, PLACEHOLDER_EVERY).unref();
+  };
+
+  const blur = (target: Canvas, place: Box, scene: Scene, now: number) => {
+    for (const face of scene.faces) blurred.set(face.trackId, { box: face.box, seen: now });
+    for (const [track, { seen }] of blurred) if (now - seen > BLUR_LINGERS) blurred.delete(track);
+    pixelate(
+      target.mat,
+      [...blurred.values()].map(({ box }) => onCanvas(box, place)),
+    );
+  };
+
+  const wants = () =>
+    screen !== undefined &&
+    !drawing &&
+    performance.now() >= notBefore &&
+    screen.ready() &&
+    canvas !== undefined;
+
+  const show = async (frame: Frame, scene: Scene): Promise<void> => {
+    const target = canvas;
+    if (target === undefined || !wants()) return;
+    const start = performance.now();
+    drawing = true;
+    notice = undefined;
+    let place: Box;
+    try {
+      place = placeFrame(target, frame);
+      await placePicture(target, await frame.picture(), place);
+    } catch (error) {
+      drawing = false;
+      // A canvas that was replaced meanwhile is no fault.
+      if (canvas === target) guard(error);
+      return;
+    }
+    const copied = performance.now() - start;
+    const takenAt = frame.takenAt;
+    // Let the caller start the next frame's native work first: the drawing then runs beside it.
+    setImmediate(() => {
+      const drawStart = performance.now();
+      try {
+        // Since then another sink may have taken over, with a canvas of its own.
+        if (canvas !== target) return;
+        if (privacy.blurFaces) blur(target, place, scene, takenAt);
+        annotate(target.mat, scene, { place, memory });
+        screen?.offer(target.pixels);
+      } catch (error) {
+        guard(error);
+      } finally {
+        drawing = false;
+        const cost = copied + performance.now() - drawStart;
+        notBefore = start + Math.max(1000 / MOST_A_SECOND, cost / SHARE);
+      }
+    });
+  };
+
+  const setSink = async (text: string): Promise<SetSinkResult> => {
+    const wanted = text.trim();
+    const parsed = parseSink(wanted);
+    if (parsed.kind === "custom" && wanted !== config.sink.trim()) {
+      return {
+        ok: false,
+        error: `sink: must be none, auto, ${NAMED_SINKS.join(", ")}, or the pipeline that display.sink names`,
+      };
+    }
+    if (stopped) return { ok: false, error: "the display has stopped" };
+    if (switching) return { ok: false, error: "another display command is being carried out" };
+    if (wanted === sink.trim() && (screen?.state === "showing" || parsed.kind === "none"))
+      return { ok: true };
+    switching = true;
+    const before = sink;
+    try {
+      await shutDown();
+      const next = turnOn(wanted);
+      if (next === undefined) return { ok: true };
+      await settledOrLate(next);
+      if (next.state === "showing" || parsed.kind === "auto") return { ok: true };
+      const error = next.fault?.message ?? "the display did not start in time";
+      await shutDown();
+      turnOn(before);
+      return { ok: false, error };
+    } catch (error) {
+      guard(error);
+      return { ok: false, error: error instanceof Error ? error.message : String(error) };
+    } finally {
+      switching = false;
+    }
+  };
+
+  const stop = async () => {
+    stopped = true;
+    clearInterval(ticker);
+    await shutDown();
+  };
+
+  if (options.signal?.aborted) stopped = true;
+  else {
+    turnOn(config.sink);
+    options.signal?.addEventListener("abort", () => void stop().catch(guard), { once: true });
+  }
+
+  return {
+    wants,
+    show,
+    placeholder: (reason, title = "no camera") => {
+      notice = { title, detail: title === "no camera" ? `no camera: ${reason}, retrying` : reason };
+      drawNotice();
+    },
+    setSink,
+    renderSnapshot: (frame, scene) => renderSnapshot(frame, scene, privacy.blurFaces),
+    status: () => ({
+      sink,
+      state: screen?.state ?? "off",
+      output: screen?.output?.kind ?? null,
+      width: screen?.output?.canvas.width ?? null,
+      height: screen?.output?.canvas.height ?? null,
+      fault: screen?.fault?.message ?? null,
+      shown: screen?.counts.shown ?? 0,
+      dropped: screen?.counts.dropped ?? 0,
+      starts: screen?.counts.starts ?? 0,
+      pid: screen?.pid ?? null,
+    }),
+    stop,
+  };
+}
+
+async function settledOrLate(screen: Screen): Promise<void> {
+  let late: NodeJS.Timeout | undefined;
+  await Promise.race([
+    screen.settled,
+    new Promise<void>((resolve) => {
+      late = setTimeout(resolve, SWITCH_TIMEOUT);
+    }),
+  ]);
+  clearTimeout(late);
+}
+
+/**
+ * A JPEG of the annotated picture, at least 720 pixels high so that the writing is legible. The frame has to live
+ * until the promise settles. Rejects where the picture cannot be made.
+ */
+export async function renderSnapshot(frame: Frame, scene: Scene, blurFaces: boolean): Promise<Buffer> {
+  const scale = Math.max(1, SNAPSHOT_HEIGHT / frame.height);
+  const height = Math.round(frame.height * scale);
+  const width = Math.round(frame.width * scale);
+  const canvas = createCanvas(width, heightWithStrip(height));
+  try {
+    const place: Box = { x: 0, y: 0, width, height };
+    await placePicture(canvas, await frame.picture(), place);
+    if (blurFaces) {
+      pixelate(
+        canvas.mat,
+        scene.faces.map(({ box }) => onCanvas(box, place)),
+      );
+    }
+    annotate(canvas.mat, scene, { place });
+    return await cv.imencodeAsync(".jpg", canvas.mat, [cv.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]);
+  } finally {
+    canvas.release();
+  }
+}
+
+function timeOfDay(): string {
+  return new Date().toTimeString().slice(0, 8);
+}
