@@ -1,6 +1,7 @@
 import { cv, type Mat } from "../vision/opencv.js";
 import type { Frame } from "./frame.js";
 import type { PrivacyMasks } from "./masks.js";
+import type { Moment } from "./moment.js";
 
 /**
  * Makes one camera's frames: numbers them (from 1, across the camera's restarts) and blanks the privacy masks
@@ -9,21 +10,19 @@ import type { PrivacyMasks } from "./masks.js";
 export interface FrameMaker {
   /**
    * @param bgr CV_8UC3 or CV_8UC1; becomes the frame's own, also when this rejects.
-   * @param takenAt milliseconds since the Unix epoch.
-   * @param steadyAt the same moment on the clock that is never set; a file's frames have their own.
    */
-  fromColour(bgr: Mat, takenAt: number, steadyAt?: number): Promise<Frame>;
+  fromColour(bgr: Mat, taken: Moment): Promise<Frame>;
   /**
    * @param bytes a planar YUV 4:2:0 picture without row padding, width × height × 3/2 bytes; copied, so the
    *   buffer is free for the next picture at once.
    */
-  fromI420(bytes: Buffer, width: number, height: number, takenAt: number): Frame;
+  fromI420(bytes: Buffer, width: number, height: number, taken: Moment): Frame;
 }
 
 export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
   let number = 0;
   return {
-    fromColour: async (bgr, takenAt, steadyAt = performance.now()) => {
+    fromColour: async (bgr, taken) => {
       number += 1;
       const own = number;
       let grey: Mat | undefined;
@@ -33,14 +32,9 @@ export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
         masks.blank(grey);
         if (coloured) masks.blank(bgr);
         const made = grey;
-        return holdFrame(
-          own,
-          takenAt,
-          steadyAt,
+        return holdFrame(own, taken, made, coloured ? bgr : () => made.cvtColorAsync(cv.COLOR_GRAY2BGR), [
           made,
-          coloured ? bgr : () => made.cvtColorAsync(cv.COLOR_GRAY2BGR),
-          [made],
-        );
+        ]);
       } catch (error) {
         grey?.release();
         bgr.release();
@@ -48,7 +42,7 @@ export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
       }
     },
 
-    fromI420: (bytes, width, height, takenAt) => {
+    fromI420: (bytes, width, height, taken) => {
       number += 1;
       const i420 = new cv.Mat(bytes, (height * 3) / 2, width, cv.CV_8UC1);
       // The luma plane is the grey picture: a view, not a copy.
@@ -60,15 +54,14 @@ export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
         masks.blank(bgr);
         return bgr;
       };
-      return holdFrame(number, takenAt, performance.now(), grey, colour, [grey, i420]);
+      return holdFrame(number, taken, grey, colour, [grey, i420]);
     },
   };
 }
 
 function holdFrame(
   number: number,
-  takenAt: number,
-  steadyAt: number,
+  { takenAt, steadyAt }: Moment,
   grey: Mat,
   colour: Mat | (() => Promise<Mat>),
   owned: readonly Mat[],

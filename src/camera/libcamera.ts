@@ -5,6 +5,7 @@ import { type CameraProgram, startCameraProgram } from "./camera-program.js";
 import type { Frame } from "./frame.js";
 import type { FrameMaker } from "./frame-maker.js";
 import { type CameraLog, silentLog } from "./log.js";
+import { thisMoment } from "./moment.js";
 
 /** Milliseconds. Together less than the supervisor's own deadline for an attempt's end. */
 const TERM_WITHIN = 1_000;
@@ -37,7 +38,7 @@ export function createLibcamera({ source, frames, log = silentLog, folders = [] 
     run: async (deliver, signal) => {
       if (signal.aborted) return;
       const assembly = assembleFrames((width * height * 3) / 2, (bytes) => {
-        pass(frames.fromI420(bytes, width, height, Date.now()));
+        pass(frames.fromI420(bytes, width, height, thisMoment()));
       });
       let fault: unknown;
       let failed: () => void = () => undefined;

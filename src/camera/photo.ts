@@ -22,6 +22,18 @@ const REDUCED: readonly { readonly by: number; readonly flag: number }[] = [
  * @throws CameraError naming the file and what is wrong with it
  */
 export async function readPhoto(path: string, atLeast?: number): Promise<Mat> {
+  return (await readSizedPhoto(path, atLeast)).picture;
+}
+
+/** A photo, perhaps scaled down, and the size of the file's own picture, upright, in pixels. */
+export interface SizedPhoto {
+  readonly picture: Mat;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** As readPhoto, with the size that the photo has in its file. */
+export async function readSizedPhoto(path: string, atLeast?: number): Promise<SizedPhoto> {
   const header = await inspect(path);
   if (header !== null && !header.complete) {
     throw new CameraError(`${path} is truncated: its last part is missing; copy it again`);
@@ -32,14 +44,19 @@ export async function readPhoto(path: string, atLeast?: number): Promise<Mat> {
   try {
     // By name, not from the bytes: imdecodeAsync does not keep its buffer alive while it decodes.
     picture = await cv.imreadAsync(path, reduced?.flag ?? cv.IMREAD_COLOR);
-  } catch (error) {
-    throw notAPhoto(path, error instanceof Error ? error.message : String(error));
+  } catch {
+    // The binding says "empty Mat", whatever the reason.
+    throw notAPhoto(path);
   }
   if (picture.empty) {
     picture.release();
     throw notAPhoto(path);
   }
-  return picture;
+  if (header === null || reduced === undefined) return { picture, width: picture.cols, height: picture.rows };
+  // EXIF may have turned the picture on its side.
+  const turned = picture.cols > picture.rows !== header.width > header.height;
+  const [width, height] = turned ? [header.height, header.width] : [header.width, header.height];
+  return { picture, width, height };
 }
 
 async function inspect(path: string): Promise<PhotoHeader | null> {
@@ -63,7 +80,6 @@ async function inspect(path: string): Promise<PhotoHeader | null> {
   }
 }
 
-function notAPhoto(path: string, detail?: string): CameraError {
-  const why = detail === undefined ? "" : ` (${detail})`;
-  return new CameraError(`${path} is no photo that can be decoded (JPEG, PNG, WebP, BMP and TIFF can)${why}`);
+function notAPhoto(path: string): CameraError {
+  return new CameraError(`${path} is no photo that can be decoded (JPEG, PNG, WebP, BMP and TIFF can)`);
 }

@@ -3,6 +3,7 @@ import { cv, type Mat } from "../vision/opencv.js";
 import { type Camera, CameraError } from "./camera.js";
 import type { FrameMaker } from "./frame-maker.js";
 import { type CameraLog, silentLog } from "./log.js";
+import { mediaClock, thisMoment } from "./moment.js";
 import { createPace } from "./pace.js";
 import { readPhoto } from "./photo.js";
 import { findPhotos } from "./photo-files.js";
@@ -24,8 +25,7 @@ export interface StillsOptions {
 export function createStills({ source, frames, log = silentLog }: StillsOptions): Camera {
   const frame = { width: source.width, height: source.height };
   const framesAPhoto = Math.max(1, Math.round(SECONDS_A_PHOTO * source.framerate));
-  // Media time goes on across loops and restarts.
-  const started = Date.now();
+  const mediaTime = mediaClock();
   let shown = 0;
   const warned = new Set<string>();
 
@@ -66,8 +66,8 @@ export function createStills({ source, frames, log = silentLog }: StillsOptions)
         picture.release();
         return;
       }
-      const takenAt = source.realtime ? Date.now() : started + (shown * 1000) / source.framerate;
-      const made = await frames.fromColour(picture, takenAt);
+      const taken = source.realtime ? thisMoment() : mediaTime(shown / source.framerate);
+      const made = await frames.fromColour(picture, taken);
       shown += 1;
       await deliver(made);
     }

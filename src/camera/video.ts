@@ -2,6 +2,7 @@ import type { SourceConfig } from "../config/schema.js";
 import { cv, type Mat } from "../vision/opencv.js";
 import { type Camera, CameraError } from "./camera.js";
 import type { FrameMaker } from "./frame-maker.js";
+import { mediaClock, thisMoment } from "./moment.js";
 import { createPace } from "./pace.js";
 import { reach } from "./reach.js";
 import {
@@ -33,8 +34,7 @@ export interface VideoOptions {
 export function createVideo({ source, frames }: VideoOptions): Camera {
   const video = parseVideoUri(source.uri);
   const description = describeVideo(video);
-  // Media time goes on across loops and restarts.
-  const started = Date.now();
+  const mediaTime = mediaClock();
   let shown = 0;
   /** A read that an earlier attempt gave up on; it holds a thread of libuv's pool. */
   let hanging: Promise<unknown> | undefined;
@@ -75,7 +75,7 @@ export function createVideo({ source, frames }: VideoOptions): Camera {
         }
         const takenAt =
           source.realtime || video.kind !== "file" ? Date.now() : started + (shown * 1000) / rate;
-        const frame = await frames.fromColour(fitted, takenAt);
+        const frame = await frames.fromColour(fitted, taken);
         shown += 1;
         count += 1;
         await deliver(frame);
@@ -118,7 +118,8 @@ async function open(
       if (signal.aborted) return null;
       return openCapture(
         video.path,
-        cv.CAP_ANY,
+        // The other backends would each have a loud try at a file that FFmpeg cannot read.
+        /FFMPEG:\s+YES/.test(cv.getBuildInformation()) ? cv.CAP_FFMPEG : cv.CAP_ANY,
         `${description} is no video that OpenCV can read; \`ffmpeg -i\` shows what it is, and can convert it`,
       );
     }
