@@ -73,8 +73,7 @@ export function createVideo({ source, frames }: VideoOptions): Camera {
           fitted.release();
           break;
         }
-        const takenAt =
-          source.realtime || video.kind !== "file" ? Date.now() : started + (shown * 1000) / rate;
+        const taken = source.realtime || video.kind !== "file" ? thisMoment() : mediaTime(shown / rate);
         const frame = await frames.fromColour(fitted, taken);
         shown += 1;
         count += 1;
