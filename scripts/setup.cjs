@@ -20,4 +20,4 @@ if (major < OLDEST) {
   process.exit(1);
 }
 
-import("./setup/main.mjs").then((setup) => setup.main(process.argv[2] || "start"));
+void import("./setup/main.mjs").then((setup) => setup.main(process.argv[2] || "start"));

@@ -4,12 +4,9 @@ import { join } from "node:path";
 import { SetupFailure } from "./failure.mjs";
 import { run, tail } from "./run.mjs";
 
-/** Changes whenever a source file comes, goes or is written; undefined when there is no build at all. */
-export function buildKey(root) {
-  if (!existsSync(join(root, "dist", "main.js"))) return undefined;
-  return sourceKey(root);
-}
+export const hasBuild = (root) => existsSync(join(root, "dist", "main.js"));
 
+/** Changes whenever a source file comes, goes or is written. */
 export function sourceKey(root) {
   const hash = createHash("sha256");
   const files = readdirSync(join(root, "src"), { recursive: true }).map((name) => join("src", name));

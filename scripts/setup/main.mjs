@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { addonKey, cacheFolder, hasAddon, installAddon } from "./addon.mjs";
 import { installPackages, prepareApt } from "./apt.mjs";
-import { build, buildKey, sourceKey } from "./build.mjs";
+import { build, hasBuild, sourceKey } from "./build.mjs";
 import { SetupFailure } from "./failure.mjs";
 import { withLock } from "./lock.mjs";
 import { installModules, isInstalled } from "./npm.mjs";
@@ -44,7 +44,8 @@ function isReady(root, purpose) {
     isInstalled(root) &&
     hasAddon(root) &&
     stamp.addon === addonKey(root) &&
-    stamp.build === buildKey(root)
+    hasBuild(root) &&
+    stamp.build === sourceKey(root)
   );
 }
 
@@ -71,7 +72,7 @@ async function setUp(root, purpose) {
   await allOf([
     (!hasAddon(root) || stamp.addon !== addon) &&
       progress.step("OpenCV addon (compiled once)", (report) => installAddon(root, addon, report)),
-    stamp.build !== buildKey(root) && progress.step("emotiond", () => build(root)),
+    (!hasBuild(root) || stamp.build !== sources) && progress.step("emotiond", () => build(root)),
   ]);
   writeFileSync(stampFile(root), JSON.stringify({ addon, build: sources }));
 }
