@@ -1,0 +1,108 @@
+import { readSizedPhoto } from "../camera/photo.js";
+import { defaultConfig } from "../config/load.js";
+import type { Classifier } from "../emotion/classifier.js";
+import { EMOTION_COUNT, EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
+import { loadClassifier } from "../emotion/load.js";
+import { labelOf } from "../emotion/smoothing.js";
+import { createLogger } from "../system/log.js";
+import { type Box, clipToFrame } from "../vision/box.js";
+import { type Cascade, loadCascade } from "../vision/cascade.js";
+import { cropFaces } from "../vision/crop.js";
+import { cv, type Mat } from "../vision/opencv.js";
+import { suppressOverlaps } from "../vision/sighting.js";
+
+interface ClassifiedFace {
+  readonly box: Box;
+  readonly label: FaceLabel;
+  readonly confidence: number;
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+/** Photos are looked at once, so more sizes are tried and smaller faces looked for than in a camera's frames. */
+const PHOTO_SCAN = { scaleFactor: 1.1, minNeighbors: 5, minFaceSize: 0.05 };
+
+/** Larger pictures are scaled down by 2, 4 or 8 for the search, to no less than this on the longer side. */
+const SEARCH_SIZE = 1_280;
+
+/**
+ * Finds and names the faces of pictures: a JSON line each on stdout. A file that is no picture has an `error`
+ * in its line.
+ *
+ * @returns 0, or 1 when any file was no picture.
+ */
+export async function classify(files: readonly string[]): Promise<number> {
+  const config = defaultConfig(process.env);
+  const cascade = loadCascade(config.detector.cascade);
+  const logger = createLogger("warn");
+  const classifier = await loadClassifier(config.emotion.model, config.emotion.engine, { logger });
+  let failures = 0;
+  try {
+    for (const file of files) {
+      const line = await classifyFile(file, cascade, classifier, config.emotion.minConfidence).catch(
+        (error: unknown) => {
+          failures += 1;
+          return { file, error: (error as Error).message };
+        },
+      );
+      process.stdout.write(`${JSON.stringify(line)}\n`);
+    }
+  } finally {
+    await classifier.close();
+  }
+  return failures > 0 ? 1 : 0;
+}
+
+async function classifyFile(file: string, cascade: Cascade, classifier: Classifier, minConfidence: number) {
+  const { picture, width, height } = await readSizedPhoto(file, SEARCH_SIZE);
+  try {
+    const grey = await picture.cvtColorAsync(cv.COLOR_BGR2GRAY);
+    try {
+      const scale = width / picture.cols;
+      const boxes = await findFaces(grey, cascade);
+      const faces = await scoreFaces(grey, boxes, classifier, minConfidence);
+      return { file, width, height, faces: faces.map((face) => enlarged(face, scale, width, height)) };
+    } finally {
+      grey.release();
+    }
+  } finally {
+    picture.release();
+  }
+}
+
+async function findFaces(grey: Mat, cascade: Cascade): Promise<Box[]> {
+  const { scaleFactor, minNeighbors, minFaceSize } = PHOTO_SCAN;
+  const hits = await cascade.scan(grey, { minSize: minFaceSize * grey.rows, scaleFactor, minNeighbors });
+  const sightings = hits.map(
+    (hit) => ({ box: hit.box, score: hit.neighbors, by: "cascade", trackId: null }) as const,
+  );
+  return suppressOverlaps(sightings)
+    .map((sighting) => sighting.box)
+    .sort((a, b) => a.x - b.x || a.y - b.y);
+}
+
+async function scoreFaces(
+  grey: Mat,
+  boxes: readonly Box[],
+  classifier: Classifier,
+  minConfidence: number,
+): Promise<ClassifiedFace[]> {
+  if (boxes.length === 0) return [];
+  const crops = await cropFaces(grey, boxes, classifier.inputSize);
+  const flat = await classifier.classify(crops, boxes.length);
+  return boxes.map((box, index) => {
+    const scores = Array.from(flat.subarray(index * EMOTION_COUNT, (index + 1) * EMOTION_COUNT));
+    return {
+      box,
+      label: labelOf(scores, minConfidence),
+      confidence: Math.max(...scores),
+      scores: Object.fromEntries(EMOTION_LABELS.map((label, column) => [label, scores[column] ?? 0])),
+    };
+  });
+}
+
+/** Pixels of the scaled picture to pixels of the file's. */
+function enlarged(face: ClassifiedFace, scale: number, width: number, height: number): ClassifiedFace {
+  const { x, y, width: faceWidth, height: faceHeight } = face.box;
+  const box = { x: x * scale, y: y * scale, width: faceWidth * scale, height: faceHeight * scale };
+  return { ...face, box: clipToFrame(box, width, height) };
+}

@@ -1,0 +1,172 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { connectAsync } from "mqtt";
+import { findCameraTool } from "../camera/camera-tool.js";
+import { piCameras } from "../camera/discover.js";
+import { findPhotos } from "../camera/photo-files.js";
+import { captureDevices } from "../camera/v4l2.js";
+import { checkVideoDevice, checkVideoFile, describeVideo, parseVideoUri } from "../camera/video-source.js";
+import { defaultConfig, loadConfig } from "../config/load.js";
+import type { Config } from "../config/schema.js";
+import { probe } from "../display/monitor.js";
+import { AUTO_ORDER, parseSink } from "../display/sink.js";
+import { readMqttCredentials } from "../mqtt/credentials.js";
+import { failureOf } from "../mqtt/failure.js";
+import { createLogger } from "../system/log.js";
+
+type Verdict = "ok" | "warn" | "fail";
+
+interface Finding {
+  readonly verdict: Verdict;
+  /** What was found, and for `warn` and `fail` the cure. */
+  readonly text: string;
+}
+
+const ok = (text: string): Finding => ({ verdict: "ok", text });
+const warn = (text: string): Finding => ({ verdict: "warn", text });
+const fail = (text: string): Finding => ({ verdict: "fail", text });
+
+/** No check may hold up the others for longer than this, in milliseconds. */
+const PATIENCE = 10_000;
+const BROKER_PATIENCE = 4_000;
+
+/**
+ * Looks over everything the daemon needs: a line each, with the cure.
+ *
+ * @returns 0, or 1 when anything fails.
+ */
+export async function doctor(file: string | undefined): Promise<number> {
+  let config = defaultConfig();
+  let failed = false;
+  const tell = (name: string, { verdict, text }: Finding): void => {
+    failed ||= verdict === "fail";
+    process.stdout.write(`${verdict.padEnd(4)}  ${name.padEnd(8)}  ${text}\n`);
+  };
+  if (file !== undefined) {
+    try {
+      config = await loadConfig(file);
+      tell("config", ok(file));
+    } catch (error) {
+      for (const line of (error as Error).message.split("\n")) tell("config", fail(line));
+    }
+  }
+  const checks: readonly (readonly [string, (config: Config) => Promise<Finding> | Finding])[] = [
+    ["node", checkNode],
+    ["camera", ({ source }) => checkCamera(source)],
+    ["groups", checkGroups],
+    ["opencv", checkOpenCv],
+    ["model", checkModel],
+    ["display", checkDisplay],
+    ["broker", checkBroker],
+  ];
+  for (const [name, check] of checks) tell(name, await patiently(async () => check(config)));
+  return failed ? 1 : 0;
+}
+
+async function patiently(check: () => Promise<Finding>): Promise<Finding> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<Finding>((resolve) => {
+    timer = setTimeout(() => resolve(fail(`no answer within ${PATIENCE / 1000} s`)), PATIENCE);
+  });
+  const found = check().catch((error: unknown) => fail((error as Error).message));
+  return Promise.race([found, tooLong]).finally(() => clearTimeout(timer));
+}
+
+function checkNode(): Finding {
+  const major = Number(process.versions.node.split(".")[0]);
+  const text = `${process.version} on ${process.arch}`;
+  return major >= 20 ? ok(text) : fail(`${text}: emotiond needs Node 20 or later`);
+}
+
+async function checkCamera(source: Config["source"]): Promise<Finding> {
+  switch (source.type) {
+    case "libcamera": {
+      const tool = await findCameraTool();
+      if (tool === null) {
+        const [usb] = await captureDevices();
+        const hint = usb === undefined ? "" : `; or use ${usb.path} (${usb.name}) with source.type: video`;
+        return fail(`no rpicam-vid or libcamera-vid: sudo apt install rpicam-apps${hint}`);
+      }
+      const cameras = await piCameras();
+      return cameras.length > 0
+        ? ok(`${cameras.join(", ")} through ${tool}`)
+        : fail(`${tool} sees no camera: check the ribbon cable, and camera_auto_detect=1 in config.txt`);
+    }
+    case "stills":
+      return ok(`${(await findPhotos(source.uri)).length} photos at ${source.uri}`);
+    case "video": {
+      const video = parseVideoUri(source.uri);
+      if (video.kind === "device") await checkVideoDevice(video.path);
+      if (video.kind === "file") await checkVideoFile(video.path);
+      return ok(describeVideo(video));
+    }
+  }
+}
+
+function checkGroups(): Finding {
+  if (process.getuid?.() === 0) return ok("root may open every device");
+  const mine = new Set(process.getgroups?.() ?? []);
+  const groups = readFileSync("/etc/group", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
+  const missing = ["video", "render"].filter((name) => {
+    const id = groups.find(([group]) => group === name)?.[2];
+    return id !== undefined && !mine.has(Number(id));
+  });
+  if (missing.length === 0) return ok("video, render");
+  return warn(
+    `this user is not in ${missing.join(", ")}: sudo usermod -aG ${missing.join(",")} $USER, then log in anew`,
+  );
+}
+
+async function checkOpenCv({ detector }: Config): Promise<Finding> {
+  const { cv } = await import("../vision/opencv.js");
+  const { loadCascade } = await import("../vision/cascade.js");
+  loadCascade(detector.cascade);
+  return ok(`${cv.getVersionString()}, cascade ${detector.cascade}`);
+}
+
+async function checkModel({ emotion }: Config): Promise<Finding> {
+  const { loadClassifier } = await import("../emotion/load.js");
+  const classifier = await loadClassifier(emotion.model, emotion.engine, { logger: createLogger("error") });
+  const { model, engine } = classifier;
+  await classifier.close();
+  return ok(`${model.name} ${model.version} on ${engine}`);
+}
+
+function checkDisplay({ display }: Config): Finding {
+  const sink = parseSink(display.sink);
+  if (sink.kind === "none") return ok("none wanted");
+  try {
+    execFileSync("gst-launch-1.0", ["--version"], { stdio: "ignore", timeout: 5_000 });
+  } catch {
+    return fail("gst-launch-1.0 does not run: sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-bad");
+  }
+  if (sink.kind === "custom") return ok(`pipeline ${sink.pipeline}`);
+  const kinds = sink.kind === "auto" ? AUTO_ORDER : [sink.kind];
+  const faults: string[] = [];
+  for (const kind of kinds) {
+    const found = probe(kind);
+    if ("output" in found) return ok(`${kind}, ${found.output.canvas.width}×${found.output.canvas.height}`);
+    faults.push(`${kind}: ${found.fault.message}`);
+  }
+  return sink.kind === "auto"
+    ? warn(`nothing to show pictures on; ${faults.join("; ")}`)
+    : fail(faults.join("; "));
+}
+
+async function checkBroker({ mqtt }: Config): Promise<Finding> {
+  const where = new URL(mqtt.url).host;
+  try {
+    const client = await connectAsync(mqtt.url, {
+      ...readMqttCredentials(mqtt),
+      protocolVersion: 5,
+      reconnectPeriod: 0,
+      connectTimeout: BROKER_PATIENCE,
+    });
+    await client.endAsync();
+    return ok(`${where} lets us in`);
+  } catch (error) {
+    return fail(`${where}: ${failureOf(error).message}`);
+  }
+}

@@ -1,0 +1,48 @@
+import { loadConfig } from "../config/load.js";
+import { ConfigError } from "../config/problem.js";
+import { type Daemon, startDaemon } from "../daemon.js";
+import { createLogger, type Logger } from "../system/log.js";
+
+/** A stop that takes longer than this is ended by force: some call into a driver does not return. */
+const STOP_DEADLINE = 4_700;
+
+/** The daemon in the foreground, until its source ends or it is told to stop. */
+export async function run(file: string): Promise<number> {
+  const config = await loadConfig(file);
+  const logger = createLogger(config.log.level);
+  const stopping = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () => {
+      if (stopping.signal.aborted) return;
+      logger.info({ signal: name }, "stopping");
+      stopping.abort();
+      setTimeout(() => giveUp(logger), STOP_DEADLINE).unref();
+    });
+  }
+  const daemon = await startDaemon({ config, logger, signal: stopping.signal, environment: process.env });
+  process.on("SIGHUP", () => void reload(daemon, file, logger));
+  await daemon.finished;
+  logger.flush();
+  // A camera stuck in the kernel may leave a call of libuv's pool that never returns.
+  setTimeout(() => process.exit(0), 200).unref();
+  return 0;
+}
+
+function giveUp(logger: Logger): void {
+  logger.error("the stop took too long; leaving what hangs behind");
+  logger.flush();
+  process.exit(0);
+}
+
+async function reload(daemon: Daemon, file: string, logger: Logger): Promise<void> {
+  logger.info({ file }, "reloading");
+  try {
+    await daemon.reload(await loadConfig(file));
+  } catch (error) {
+    const problems = error instanceof ConfigError ? error.problems : undefined;
+    logger.error(
+      { problems, reason: (error as Error).message },
+      "reload refused; the old configuration goes on",
+    );
+  }
+}

@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { eventSchema } from "../events/schema.js";
+import { configSchema } from "./schema.js";
+
+/** JSON Schema (2020-12) of a configuration file: what may stand in it, so no key is required. */
+export function configJsonSchema(): object {
+  const schema = z.toJSONSchema(configSchema, {
+    io: "input",
+    override: ({ jsonSchema }) => {
+      // A section's default is the sum of its keys' defaults, and the device's is the host that prints this.
+      if (jsonSchema.type === "object") delete jsonSchema.default;
+      if (jsonSchema.description?.endsWith("default: the host name") === true) delete jsonSchema.default;
+    },
+  });
+  return { ...schema, title: "emotiond configuration" };
+}
+
+/** JSON Schema (2020-12) of an event. */
+export function eventJsonSchema(): object {
+  return { ...z.toJSONSchema(eventSchema), title: "emotiond event" };
+}

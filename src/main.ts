@@ -1,0 +1,112 @@
+#!/usr/bin/env node
+import { parseArgs } from "node:util";
+import { ConfigError, formatProblem } from "./config/problem.js";
+import { VERSION } from "./version.js";
+
+const USAGE = `emotiond ${VERSION}: camera frames in, emotion events out
+
+  emotiond run --config FILE        the daemon, in the foreground
+  emotiond check --config FILE      validate a configuration
+  emotiond doctor [--config FILE]   look over camera, model, display and broker
+  emotiond schema config|event      print a JSON Schema
+  emotiond classify IMAGE…          faces and emotions of pictures, a JSON line each
+  emotiond demo                     a camera or sample photos, and a broker of its own
+  emotiond --version | --help
+`;
+
+/** EX_CONFIG and EX_USAGE of sysexits(3). */
+const EXIT_CONFIG = 78;
+const EXIT_USAGE = 64;
+
+class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Each command returns its exit code. Loaded on demand: `check` needs no OpenCV. */
+async function dispatch(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  const [command, ...operands] = positionals;
+  if (values.version === true) return print(VERSION);
+  if (values.help === true || command === "help") return print(USAGE.trimEnd());
+  switch (command) {
+    case "run":
+      noOperands(operands);
+      return (await import("./commands/run.js")).run(needConfig(values.config));
+    case "check":
+      noOperands(operands);
+      return (await import("./commands/check.js")).check(needConfig(values.config));
+    case "doctor":
+      noOperands(operands);
+      return (await import("./commands/doctor.js")).doctor(values.config);
+    case "schema":
+      return (await import("./commands/schema.js")).schema(operands);
+    case "classify":
+      if (operands.length === 0) throw new UsageError("classify needs at least one picture");
+      return (await import("./commands/classify.js")).classify(operands);
+    case "demo":
+      noOperands(operands);
+      return (await import("./commands/demo.js")).demo();
+    case undefined:
+      throw new UsageError("which command?");
+    default:
+      throw new UsageError(`there is no command ${command}`);
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: "string", short: "c" },
+        version: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function needConfig(file: string | undefined): string {
+  if (file === undefined) throw new UsageError("name the configuration: --config FILE");
+  return file;
+}
+
+function noOperands(operands: readonly string[]): void {
+  if (operands.length > 0) throw new UsageError(`what is ${operands.join(" ")} for?`);
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+/** Errors whose message says the cure; all others are bugs and keep their stack. */
+function isExpected(error: unknown): error is Error {
+  const names = ["CameraError", "CascadeError", "ModelError", "MqttCredentialError", "EngineError"];
+  return error instanceof Error && names.includes(error.name);
+}
+
+function report(error: unknown): number {
+  if (error instanceof ConfigError) {
+    for (const problem of error.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+    return EXIT_CONFIG;
+  }
+  if (error instanceof UsageError) {
+    process.stderr.write(`emotiond: ${error.message}\n\n${USAGE}`);
+    return EXIT_USAGE;
+  }
+  const text = isExpected(error)
+    ? `emotiond: ${error.message}`
+    : ((error as Error | undefined)?.stack ?? String(error));
+  process.stderr.write(`${text}\n`);
+  return 1;
+}
+
+try {
+  process.exitCode = await dispatch(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = report(error);
+}
