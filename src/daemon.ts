@@ -35,8 +35,8 @@ export interface DaemonOptions {
   readonly onEvent?: (event: EmotionEvent) => void;
   /** Told how long each stage of each frame took, in milliseconds. */
   readonly onStage?: (stage: Stage, milliseconds: number) => void;
-  /** Told of each frame that went all the way through, and its milliseconds since it was taken. */
-  readonly onFrame?: (frame: Frame, latencyMs: number) => void;
+  /** Told of each frame that went all the way through: milliseconds since it was taken, and the faces in view. */
+  readonly onFrame?: (frame: Frame, latencyMs: number, faces: number) => void;
 }
 
 export interface Daemon {
@@ -68,9 +68,18 @@ function cameraLine(camera: CameraHealth): string {
   return camera.lastError === null ? `camera ${camera.status}` : `no camera: ${camera.lastError}`;
 }
 
-/** Rejects when the promise does; its result is another's business. */
-function failed(promise: Promise<unknown>): Promise<never> {
-  return new Promise((_, reject) => promise.catch(reject));
+/** Measures what the camera needs for a frame: from one handed over to the next. */
+function timeDecoding(
+  put: (frame: Frame) => Promise<void>,
+  onStage: DaemonOptions["onStage"],
+): (frame: Frame) => Promise<void> {
+  if (onStage === undefined) return put;
+  let handedOver: number | undefined;
+  return async (frame) => {
+    if (handedOver !== undefined) onStage("decode", performance.now() - handedOver);
+    await put(frame);
+    handedOver = performance.now();
+  };
 }
 
 function round(value: number): number {
@@ -83,7 +92,9 @@ function round(value: number): number {
  * @throws ModelError, CascadeError, CameraError, MqttCredentialError when a part cannot be built.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { logger, signal, environment } = options;
+  const { logger, environment } = options;
+  const ending = new AbortController();
+  const signal = AbortSignal.any([options.signal, ending.signal]);
   let config = options.config;
   const { device } = config;
   const newId = monotonicFactory();
@@ -161,7 +172,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   const supervisor = superviseCamera({
     camera,
-    deliver: (frame) => slot.put(frame),
+    deliver: timeDecoding((frame) => slot.put(frame), options.onStage),
     log: logger,
     onLost: (reason) => {
       meter.reset();
@@ -246,7 +257,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         const done = performance.now();
         const latency = done - (isLossless(config.source) ? begun : frame.steadyAt);
         meter.done(done, latency);
-        options.onFrame?.(frame, latency);
+        options.onFrame?.(frame, latency, lifecycle.live.length);
         if (meter.frames === 1) {
           notifier.ready();
           tellHealth();
@@ -272,24 +283,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       progress: () => (paused || supervisor.health().status !== "running" ? "idle-ok" : meter.frames),
       logger,
     });
+    const watching = supervisor.run(signal).finally(() => slot.close());
     try {
-      const watching = supervisor.run(signal).finally(() => slot.close());
-      await Promise.race([work(), failed(watching)]);
-      return signal.aborted ? "stopped" : await watching;
+      await work();
+      return signal.aborted ? "stopped" : "ended";
     } finally {
       clearInterval(healthTimer);
       clearInterval(statusTimer);
       watchdog.stop();
-      await stop();
+      ending.abort();
+      await stop(watching);
     }
   }
 
   /** Ends what lives, says so to everyone, and lets go of everything native. */
-  async function stop(): Promise<void> {
+  async function stop(watching: Promise<unknown>): Promise<void> {
     notifier.stopping();
     pipeline.endAll(now());
     snapshots.refuse("emotiond is stopping");
-    await Promise.all([publisher.stop(FLUSH_TIME), display.stop()]);
+    await Promise.all([publisher.stop(FLUSH_TIME), display.stop(), watching]);
     slot.discard();
     finder.release();
     await classifier.close();

@@ -105,8 +105,12 @@ function report(error: unknown): number {
   return 1;
 }
 
+/** A call into a driver that never returns must not keep a finished command alive. */
+const LINGER = 300;
+
 try {
   process.exitCode = await dispatch(process.argv.slice(2));
 } catch (error) {
   process.exitCode = report(error);
 }
+setTimeout(() => process.exit(), LINGER).unref();

@@ -10,8 +10,8 @@ import type { FaceFinder } from "./vision/finder.js";
 import type { Mat } from "./vision/opencv.js";
 import type { Track, Tracker } from "./vision/tracker.js";
 
-/** Where a frame's time goes; `decode` is measured by the camera's side of the benchmark. */
-export type Stage = "detect" | "track" | "classify" | "publish" | "annotate";
+/** Where a frame's time goes. The camera decodes the next frame while the pipeline is at work on this one. */
+export type Stage = "decode" | "detect" | "track" | "classify" | "publish" | "annotate";
 
 export interface PipelineParts {
   readonly finder: FaceFinder;

@@ -23,8 +23,6 @@ export async function run(file: string): Promise<number> {
   process.on("SIGHUP", () => void reload(daemon, file, logger));
   await daemon.finished;
   logger.flush();
-  // A camera stuck in the kernel may leave a call of libuv's pool that never returns.
-  setTimeout(() => process.exit(0), 200).unref();
   return 0;
 }
 
