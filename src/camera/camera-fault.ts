@@ -35,7 +35,8 @@ export function cameraFault(words: string, otherwise: string): CameraError {
   const known = CURES.find(({ sign }) => sign.test(words));
   const tail = words
     .split("\n")
-    .map((line) => line.trim())
+    // Without libcamera's time and thread, the same fault is told in the same words each time.
+    .map((line) => line.replace(/^(\s*\[[\d:.]+\])+/, "").trim())
     .filter((line) => line !== "")
     .slice(-3)
     .join(" | ");

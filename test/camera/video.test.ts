@@ -1,0 +1,213 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CameraError } from "../../src/camera/camera.js";
+import { createCamera, isLossless } from "../../src/camera/create.js";
+import { ffmpegOptions } from "../../src/camera/video.js";
+import { describeVideo, parseVideoUri } from "../../src/camera/video-source.js";
+import { cv } from "../../src/vision/opencv.js";
+import { play, sourceOf } from "./helpers.js";
+
+const CLIP = new URL("../../../shared/data/media/head-pose-face-detection-male.avi", import.meta.url)
+  .pathname;
+
+let folder = "";
+/** 20 frames of 160 × 120 at 20/s, each a grey level brighter than the one before. */
+let short = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "emotiond-test-"));
+  short = join(folder, "short.avi");
+  const writer = new cv.VideoWriter(short, cv.VideoWriter.fourcc("MJPG"), 20, new cv.Size(160, 120), true);
+  for (let frame = 0; frame < 20; frame++) {
+    const picture = new cv.Mat(120, 160, cv.CV_8UC3, [frame * 10, frame * 10, frame * 10]);
+    writer.write(picture);
+    picture.release();
+  }
+  writer.release();
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+const video = (uri: string, more: Parameters<typeof sourceOf>[0] = {}) =>
+  createCamera(sourceOf({ type: "video", uri, realtime: false, ...more }), []);
+
+describe("a video file", () => {
+  it("delivers every frame in media time, and ends", async () => {
+    const begun = performance.now();
+    const levels: number[] = [];
+    const seen = await play(video(short), undefined, (frame) => {
+      levels.push(frame.grey.at(60, 80));
+    });
+    expect(seen.map(({ number }) => number)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+    for (const [index, level] of levels.entries()) expect(Math.abs(level - index * 10)).toBeLessThan(4);
+    const [first] = seen;
+    for (const [index, frame] of seen.entries()) {
+      expect(frame.takenAt - (first?.takenAt ?? 0)).toBeCloseTo(index * 50, 3);
+      expect(frame.steadyAt - (first?.steadyAt ?? 0)).toBeCloseTo(index * 50, 3);
+    }
+    expect(performance.now() - begun).toBeLessThan(900);
+  });
+
+  it("is paced at its own rate in real time", async () => {
+    const begun = performance.now();
+    const seen = await play(video(short, { realtime: true }));
+    expect(performance.now() - begun).toBeGreaterThan(900);
+    expect(seen).toHaveLength(20);
+    expect((seen.at(-1)?.takenAt ?? 0) - (seen[0]?.takenAt ?? 0)).toBeGreaterThan(850);
+  });
+
+  it("starts again when it loops, and its numbers and media time go on", async () => {
+    const seen = await play(video(short, { loop: true }), 50);
+    expect(seen.at(-1)?.number).toBe(50);
+    expect((seen.at(-1)?.takenAt ?? 0) - (seen[0]?.takenAt ?? 0)).toBeCloseTo(49 * 50, 3);
+  });
+
+  it("is scaled down to fit inside the size asked for, and never up", async () => {
+    const [small] = await play(video(short, { width: 80, height: 80 }), 1);
+    expect(small).toMatchObject({ width: 80, height: 60 });
+    const [kept] = await play(video(short, { width: 640, height: 480 }), 1);
+    expect(kept).toMatchObject({ width: 160, height: 120 });
+  });
+
+  it.skipIf(!existsSync(CLIP))("plays a clip with faces (skipped without ../shared/data)", async () => {
+    const seen = await play(video(CLIP));
+    expect(seen).toHaveLength(62);
+    expect(seen[0]).toMatchObject({ width: 480, height: 270 });
+  });
+});
+
+describe("what is no video", () => {
+  it("is refused with its cure", async () => {
+    const text = join(folder, "text.txt");
+    const renamed = join(folder, "renamed.avi");
+    const noise = join(folder, "noise.avi");
+    const empty = join(folder, "empty.avi");
+    await writeFile(text, "no video\n".repeat(500));
+    await copyFile(text, renamed);
+    await writeFile(noise, Buffer.from(Array.from({ length: 50_000 }, (_, index) => (index * 7919) % 251)));
+    await writeFile(empty, "");
+    await mkdir(join(folder, "photos"));
+    for (const [uri, message] of [
+      [text, "is a text file, not a video"],
+      [renamed, "is a text file, not a video"],
+      [noise, "is no video that OpenCV can read"],
+      [empty, "is empty"],
+      [join(folder, "photos"), "set source.type: stills"],
+      [join(folder, "missing.avi"), "there is no such file; check source.uri"],
+      ["/dev/video77", "there is no such file"],
+      ["/dev/null", "does not open"],
+      ["nosuchelement ! appsink", "gst-launch-1.0"],
+    ] as const) {
+      const error: unknown = await play(video(uri)).catch((reason: unknown) => reason);
+      expect(error, uri).toBeInstanceOf(CameraError);
+      expect(String(error), uri).toContain(message);
+    }
+  });
+
+  it("is no device: the ones that there are, or what to plug in, are named", async () => {
+    await expect(play(video("/dev/video77"))).rejects.toThrow(/set source\.uri to one of|plug one in/);
+  });
+});
+
+describe("a GStreamer pipeline", () => {
+  const pipeline =
+    "videotestsrc num-buffers=15 pattern=white ! video/x-raw,width=320,height=240,framerate=30/1 ! videoconvert ! video/x-raw,format=BGR ! appsink";
+  const plays = /GStreamer:\s+YES/.test(cv.getBuildInformation());
+
+  it.skipIf(!plays)("is live: its frames come, and its end is a failure", async () => {
+    let brightest = 0;
+    const seen: number[] = [];
+    const failure: unknown = await play(video(pipeline), undefined, (frame) => {
+      seen.push(frame.number);
+      brightest = frame.grey.at(100, 100);
+    }).catch((error: unknown) => error);
+    // Where the base plugins are not installed, it says that instead.
+    if (String(failure).includes("does not start")) return;
+    expect(String(failure)).toContain("ended after 15 frames");
+    expect(seen).toHaveLength(15);
+    expect(brightest).toBeGreaterThan(230);
+  });
+});
+
+describe("a network stream", () => {
+  it("is read from an IP camera, and its password is never told", async () => {
+    const picture = new cv.Mat(64, 64, cv.CV_8UC3, [90, 90, 90]);
+    const server = spawn("node", [new URL("./stand-ins/ip-camera.mjs", import.meta.url).pathname], {
+      env: { ...process.env, PICTURE: cv.imencode(".jpg", picture).toString("base64") },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      const [port] = (await once(server.stdout, "data")) as [Buffer];
+      const camera = video(`http://owner:secret@127.0.0.1:${Number(String(port))}/stream?token=abc`);
+      expect(camera.description).toBe(`http://127.0.0.1:${Number(String(port))}/stream`);
+      const failure: unknown = await play(camera).catch((error: unknown) => error);
+      expect(String(failure)).toMatch(/ended after \d+ frames/);
+      expect(String(failure)).not.toMatch(/secret|owner|abc/);
+    } finally {
+      server.kill();
+    }
+  });
+
+  it("of a host that refuses fails at once, without its password in the message", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    server.close();
+    await once(server, "close");
+    const failure: unknown = await play(video(`rtsp://owner:secret@127.0.0.1:${port}/live`)).catch(
+      (error: unknown) => error,
+    );
+    expect(String(failure)).toContain(`127.0.0.1:${port} cannot be reached: connection refused`);
+    expect(String(failure)).not.toContain("secret");
+  });
+
+  it("bounds FFmpeg's patience, in the words of its version", () => {
+    expect(ffmpegOptions("rtsp://x/", "avformat: YES (59.27.100)")).toBe(
+      "rtsp_transport;tcp|timeout;4000000",
+    );
+    expect(ffmpegOptions("rtsp://x/", "avformat: YES (58.76.100)")).toBe(
+      "rtsp_transport;tcp|stimeout;4000000",
+    );
+    expect(ffmpegOptions("http://x/", "avformat: YES (58.76.100)")).toBe("rw_timeout;4000000");
+  });
+});
+
+describe("source.uri", () => {
+  it("tells devices, streams, pipelines and files apart", () => {
+    expect(parseVideoUri("/dev/video2")).toEqual({ kind: "device", path: "/dev/video2" });
+    expect(parseVideoUri("0")).toEqual({ kind: "device", path: "/dev/video0" });
+    expect(parseVideoUri("rtsp://cam.local/live")).toMatchObject({
+      kind: "stream",
+      host: "cam.local",
+      port: 554,
+    });
+    expect(parseVideoUri("http://[::1]:8080/x")).toMatchObject({ kind: "stream", host: "::1", port: 8080 });
+    expect(parseVideoUri("udp://239.0.0.1:1234")).toMatchObject({ kind: "stream", port: null });
+    expect(parseVideoUri("file:///tmp/a%20b.mp4")).toEqual({ kind: "file", path: "/tmp/a b.mp4" });
+    expect(parseVideoUri("clips/a.avi")).toEqual({ kind: "file", path: "clips/a.avi" });
+    expect(() => parseVideoUri("rtsp://[")).toThrow(CameraError);
+  });
+
+  it("is described without secrets", () => {
+    expect(describeVideo(parseVideoUri("rtsp://me:pw@cam:8554/a?key=1"))).toBe("rtsp://cam:8554/a");
+    expect(
+      describeVideo(parseVideoUri("rtspsrc location=rtsp://me:pw@cam/a user-pw=pw ! decodebin ! appsink")),
+    ).toBe("GStreamer rtspsrc ! decodebin ! appsink");
+  });
+
+  it("is lossless only for what can wait", () => {
+    const lossless = (given: Parameters<typeof sourceOf>[0]) => isLossless(sourceOf(given));
+    expect(lossless({ type: "video", uri: "a.avi", realtime: false })).toBe(true);
+    expect(lossless({ type: "stills", uri: "photos", realtime: false })).toBe(true);
+    expect(lossless({ type: "video", uri: "a.avi" })).toBe(false);
+    expect(lossless({ type: "video", uri: "rtsp://cam/a", realtime: false })).toBe(false);
+    expect(lossless({ type: "libcamera", realtime: false })).toBe(false);
+  });
+});
