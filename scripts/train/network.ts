@@ -116,8 +116,8 @@ export function createNetwork(architecture: Architecture, random: Random): Netwo
         case "add":
           outputs.set(layer.name, addRelu(output(layer.a), output(layer.b)));
           break;
-        case "pool":
-          outputs.set(layer.name, tf.mean(output(layer.input), [1, 2]));
+        case "flatten":
+          outputs.set(layer.name, tf.reshape(output(layer.input), [images.shape[0], -1]));
           break;
         case "dense": {
           const x = outputs.get(layer.input) as Tensor2D;
