@@ -194,7 +194,7 @@ export function createDisplay(options: DisplayOptions): Display {
       return;
     }
     const copied = performance.now() - start;
-    const takenAt = frame.takenAt;
+    const takenAt = frame.steadyAt;
     // Let the caller start the next frame's native work first: the drawing then runs beside it.
     setImmediate(() => {
       const drawStart = performance.now();
@@ -263,7 +263,7 @@ export function createDisplay(options: DisplayOptions): Display {
     wants,
     show,
     placeholder: (reason, title = "no camera") => {
-      notice = { title, detail: title === "no camera" ? `no camera: ${reason}, retrying` : reason };
+      notice = { title, detail: title === "no camera" ? `${reason}, retrying` : reason };
       drawNotice();
     },
     setSink,

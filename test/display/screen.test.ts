@@ -33,7 +33,7 @@ function open(options: Partial<ScreenOptions> = {}): {
     signal: controller.signal,
     machine: nowhere,
     times,
-    onOpen: () => screen?.offer(picture) ?? setImmediate(() => screen?.offer(picture)),
+    onOpen: () => void opened.offer(picture),
     ...options,
   });
   screen = opened;
