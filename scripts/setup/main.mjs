@@ -67,14 +67,17 @@ async function setUp(root, purpose) {
   }
 
   const stamp = readStamp(root);
+  const remember = (done) => writeFileSync(stampFile(root), JSON.stringify(Object.assign(stamp, done)));
   const addon = addonKey(root);
   const sources = sourceKey(root);
   await allOf([
     (!hasAddon(root) || stamp.addon !== addon) &&
-      progress.step("OpenCV addon (compiled once)", (report) => installAddon(root, addon, report)),
-    (!hasBuild(root) || stamp.build !== sources) && progress.step("emotiond", () => build(root)),
+      progress
+        .step("OpenCV addon (compiled once)", (report) => installAddon(root, addon, report))
+        .then(() => remember({ addon })),
+    (!hasBuild(root) || stamp.build !== sources) &&
+      progress.step("emotiond", () => build(root)).then(() => remember({ build: sources })),
   ]);
-  writeFileSync(stampFile(root), JSON.stringify({ addon, build: sources }));
 }
 
 /** Waits for every step before it fails for the first that failed: none is left running behind the message. */
