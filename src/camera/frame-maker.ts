@@ -45,8 +45,8 @@ export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
     fromI420: (bytes, width, height, taken) => {
       number += 1;
       const i420 = new cv.Mat(bytes, (height * 3) / 2, width, cv.CV_8UC1);
-      // The luma plane is the grey picture: a view, not a copy.
-      const grey = i420.getRegion(new cv.Rect(0, 0, width, height));
+      // The luma plane is the grey picture. A copy, not a view: the binding's getData() refuses views.
+      const grey = new cv.Mat(bytes, height, width, cv.CV_8UC1);
       masks.blank(grey);
       const colour = async () => {
         const bgr = await i420.cvtColorAsync(cv.COLOR_YUV2BGR_I420);

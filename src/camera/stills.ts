@@ -114,7 +114,10 @@ interface Loaded {
   readonly next: number;
 }
 
-/** Decoded no larger than the zoom can show: what is left out here would only alias in every frame. */
+/**
+ * A photo at the size that the zoom can show: larger, it would alias in every frame; smaller, warpAffine would
+ * blend its edge pixels with the black around them.
+ */
 async function prepare(
   path: string,
   frame: { readonly width: number; readonly height: number },
@@ -122,13 +125,13 @@ async function prepare(
   const most = { width: frame.width * 1.25, height: frame.height * 1.25 };
   const photo = await readPhoto(path, Math.max(most.width, most.height));
   const scale = Math.min(most.width / photo.cols, most.height / photo.rows);
-  if (scale >= 1) return photo;
+  if (scale === 1) return photo;
   try {
     const size = new cv.Size(
       Math.max(1, Math.round(photo.cols * scale)),
       Math.max(1, Math.round(photo.rows * scale)),
     );
-    return await photo.resizeAsync(size, 0, 0, cv.INTER_AREA);
+    return await photo.resizeAsync(size, 0, 0, scale < 1 ? cv.INTER_AREA : cv.INTER_LINEAR);
   } finally {
     photo.release();
   }

@@ -6,7 +6,15 @@ import { captureDevices } from "./v4l2.js";
 /** What a `source.uri` of type `video` means. */
 export type VideoSource =
   | { readonly kind: "device"; readonly path: string }
-  | { readonly kind: "stream"; readonly url: string; readonly host: string; readonly port: number | null }
+  | {
+      readonly kind: "stream";
+      readonly url: string;
+      /** With its colon. */
+      readonly protocol: string;
+      readonly host: string;
+      /** Of TCP; null where there is none to connect to. */
+      readonly port: number | null;
+    }
   | { readonly kind: "pipeline"; readonly pipeline: string }
   | { readonly kind: "file"; readonly path: string };
 
@@ -36,6 +44,7 @@ export function parseVideoUri(uri: string): VideoSource {
   return {
     kind: "stream",
     url: uri,
+    protocol: `${scheme}:`,
     host: hostname.replace(/^\[(.*)\]$/, "$1"),
     port: port !== "" ? (connects === undefined ? null : Number(port)) : connects || null,
   };

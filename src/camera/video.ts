@@ -18,6 +18,9 @@ type VideoCapture = InstanceType<typeof cv.VideoCapture>;
 /** Milliseconds for a stream's host to answer; and, inside FFmpeg, for each of its reads and writes. */
 const NETWORK_WITHIN = 4_000;
 
+/** What the owner wants FFmpeg to do goes before what we want. */
+const OWNERS_OPTIONS = process.env.OPENCV_FFMPEG_CAPTURE_OPTIONS;
+
 export interface VideoOptions {
   readonly source: SourceConfig;
   readonly frames: FrameMaker;
@@ -142,7 +145,8 @@ async function open(
     case "stream": {
       if (video.port !== null) {
         try {
-          await reach(video.host, video.port, NETWORK_WITHIN, signal);
+          const { protocol, host, port } = video;
+          await reach({ protocol, host, port }, NETWORK_WITHIN, signal);
         } catch (error) {
           if (signal.aborted) return null;
           throw error;
@@ -150,7 +154,8 @@ async function open(
       }
       if (signal.aborted) return null;
       // The address holds the password; FFmpeg alone is asked, for GStreamer prints it when it fails.
-      process.env.OPENCV_FFMPEG_CAPTURE_OPTIONS ??= ffmpegOptions(video.url, cv.getBuildInformation());
+      process.env.OPENCV_FFMPEG_CAPTURE_OPTIONS =
+        OWNERS_OPTIONS ?? ffmpegOptions(video.url, cv.getBuildInformation());
       return openCapture(
         video.url,
         cv.CAP_FFMPEG,

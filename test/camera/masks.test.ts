@@ -95,6 +95,17 @@ describe("a frame", () => {
     frame.release();
   });
 
+  it("gives its bytes, whatever it was made from", async () => {
+    const frames = createFrameMaker(createMasks([]));
+    const planar = frames.fromI420(Buffer.alloc((64 * 48 * 3) / 2, 7), 64, 48, NOW);
+    const coloured = await frames.fromColour(new cv.Mat(48, 64, cv.CV_8UC3, [7, 7, 7]), NOW);
+    for (const frame of [planar, coloured]) {
+      expect(frame.grey.getData()).toEqual(Buffer.alloc(64 * 48, 7));
+      expect((await frame.picture()).getData()).toHaveLength(64 * 48 * 3);
+      frame.release();
+    }
+  });
+
   it("can be grey from the start", async () => {
     const frame = await createFrameMaker(createMasks([])).fromColour(new cv.Mat(4, 4, cv.CV_8UC1, 9), NOW);
     expect((await frame.picture()).atRaw(1, 1)).toEqual([9, 9, 9]);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CameraError } from "../../src/camera/camera.js";
 import { createCamera, isLossless } from "../../src/camera/create.js";
+import { reach } from "../../src/camera/reach.js";
 import { ffmpegOptions } from "../../src/camera/video.js";
 import { describeVideo, parseVideoUri } from "../../src/camera/video-source.js";
 import { cv } from "../../src/vision/opencv.js";
@@ -166,6 +167,23 @@ describe("a network stream", () => {
     );
     expect(String(failure)).toContain(`127.0.0.1:${port} cannot be reached: connection refused`);
     expect(String(failure)).not.toContain("secret");
+  });
+
+  it("of a host that says nothing is not opened, for that would block", async () => {
+    const server = createServer(() => undefined).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const at = { protocol: "rtsp:", host: "127.0.0.1", port };
+    let ticks = 0;
+    const ticking = setInterval(() => ticks++, 10);
+    await expect(reach(at, 300, new AbortController().signal)).rejects.toThrow("says nothing for 0.3 s");
+    clearInterval(ticking);
+    expect(ticks).toBeGreaterThan(5);
+    await expect(
+      reach({ ...at, protocol: "https:" }, 300, new AbortController().signal),
+    ).resolves.toBeUndefined();
+    server.close();
   });
 
   it("bounds FFmpeg's patience, in the words of its version", () => {

@@ -7,7 +7,7 @@ const PICTURE = Buffer.from(process.env.PICTURE ?? "", "base64");
 
 const server = createServer(async (request, response) => {
   if (request.headers.authorization !== `Basic ${Buffer.from("owner:secret").toString("base64")}`) {
-    response.writeHead(401, { "WWW-Authenticate": "Basic" }).end();
+    response.writeHead(401, { "WWW-Authenticate": 'Basic realm="camera"' }).end();
     return;
   }
   response.writeHead(200, { "Content-Type": "multipart/x-mixed-replace; boundary=frame" });
