@@ -3,11 +3,12 @@ import type { Health, State } from "../events/schema.js";
 import { commandReceiver } from "./answering.js";
 import { type BackoffLimits, backoffDelay } from "./backoff.js";
 import { type Connection, type MqttVersion, openConnection } from "./connection.js";
+import { createOutbox } from "./create-outbox.js";
 import { MqttCredentialError, type MqttCredentials } from "./credentials.js";
 import { deliverFrom } from "./delivery.js";
 import { brokerFailure, type ConnectionFailure, localFailure, refusesVersion } from "./failure.js";
 import type { MqttLog } from "./log.js";
-import { memoryOutbox, type Outbox } from "./outbox.js";
+import type { Outbox } from "./outbox.js";
 import type { CommandHandler, Publisher } from "./publisher.js";
 import { clientIdOf, topicsOf } from "./topics.js";
 
@@ -44,8 +45,10 @@ export interface MqttPublisherOptions {
   readonly credentials: () => MqttCredentials;
   readonly log: MqttLog;
   readonly onCommand: CommandHandler;
-  /** Default: in memory alone. */
+  /** Default: what the configuration asks for. */
   readonly outbox?: Outbox;
+  /** Where $STATE_DIRECTORY is looked up; default: the process's. */
+  readonly environment?: NodeJS.ProcessEnv;
   readonly timing?: Partial<MqttTiming>;
 }
 
@@ -70,7 +73,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   const timing: MqttTiming = { ...MQTT_TIMING, ...options.timing };
   const topics = topicsOf(config.baseTopic, device);
   const broker = new URL(config.url).host;
-  const outbox = options.outbox ?? memoryOutbox(config.outbox);
+  const outbox = options.outbox ?? createOutbox(config.outbox, options.environment ?? process.env, log);
   const receive = commandReceiver(topics, options.onCommand, log);
 
   let phase: "idle" | "running" | "stopping" | "stopped" = "idle";
@@ -290,7 +293,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     }
     phase = "stopped";
     const left = outbox.size();
-    await outbox.close();
+    await outbox.close(Math.max(100, deadline - performance.now()));
     if (left > 0) log.warn({ broker, left }, "stopped before the broker had every event");
     else log.info({ broker }, "stopped");
   }
@@ -299,6 +302,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     start() {
       if (phase !== "idle") return;
       phase = "running";
+      outbox.start(delivery.pump);
       open();
     },
     event(event) {

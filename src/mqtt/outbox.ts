@@ -1,4 +1,5 @@
 import type { EmotionEvent } from "../events/schema.js";
+import { fifo } from "./fifo.js";
 
 /** An event taken out of the outbox to be sent, until it is acknowledged or released. */
 export interface QueuedEvent {
@@ -27,8 +28,13 @@ export interface Outbox {
   size(): number;
   /** Events dropped since the start. */
   dropped(): number;
-  /** Ends the outbox; what a disk can keep is kept. */
-  close(): Promise<void>;
+  /**
+   * Begins. `onAvailable` is called when `take`, having given none, may give one again: what is on a disk comes in its
+   * own time.
+   */
+  start(onAvailable: () => void): void;
+  /** Ends the outbox; what a disk can keep is kept. Resolves within `timeoutMs`. */
+  close(timeoutMs: number): Promise<void>;
 }
 
 export interface OutboxLimits {
@@ -38,7 +44,6 @@ export interface OutboxLimits {
 }
 
 interface Entry {
-  readonly order: number;
   /** JSON: a tenth of the memory of the object, which counts when 100,000 of them wait. */
   readonly json: string;
   /** Milliseconds, of the clock that never goes back. */
@@ -51,41 +56,26 @@ export function memoryOutbox(
   { maxEvents, maxAge }: OutboxLimits,
   now: () => number = () => performance.now(),
 ): Outbox {
-  let waiting: Entry[] = [];
-  let head = 0;
+  const waiting = fifo<Entry>();
   let onTheWay = new Map<QueuedEvent, Entry>();
-  let order = 0;
   let dropped = 0;
 
-  const size = () => waiting.length - head + onTheWay.size;
-
-  function shift(): Entry | undefined {
-    const entry = waiting[head];
-    if (entry === undefined) return undefined;
-    head += 1;
-    // An array's own shift() moves every element: with 100,000 waiting that is felt.
-    if (head > 1024 && head * 2 > waiting.length) {
-      waiting = waiting.slice(head);
-      head = 0;
-    }
-    return entry;
-  }
+  const size = () => waiting.length() + onTheWay.size;
 
   function dropOldest(): void {
     const oldestOnTheWay = onTheWay.keys().next();
-    if (oldestOnTheWay.done) shift();
+    if (oldestOnTheWay.done) waiting.shift();
     else onTheWay.delete(oldestOnTheWay.value);
     dropped += 1;
   }
 
   return {
     add(event) {
-      order += 1;
-      waiting.push({ order, json: JSON.stringify(event), addedAt: now(), retried: false });
+      waiting.push({ json: JSON.stringify(event), addedAt: now(), retried: false });
       while (size() > maxEvents) dropOldest();
     },
     take() {
-      const entry = shift();
+      const entry = waiting.shift();
       if (entry === undefined) return undefined;
       const taken: QueuedEvent = {
         event: JSON.parse(entry.json) as EmotionEvent,
@@ -102,21 +92,25 @@ export function memoryOutbox(
       if (onTheWay.delete(taken)) dropped += 1;
     },
     release() {
-      const back = [...onTheWay.values()].sort((a, b) => a.order - b.order);
+      const back = [...onTheWay.values()];
       for (const entry of back) entry.retried = true;
       onTheWay = new Map();
-      waiting = [...back, ...waiting.slice(head)];
-      head = 0;
+      waiting.unshift(back);
     },
     prune() {
       const oldest = now() - maxAge * 1000;
-      for (let entry = waiting[head]; entry !== undefined && entry.addedAt < oldest; entry = waiting[head]) {
-        shift();
+      for (
+        let entry = waiting.peek();
+        entry !== undefined && entry.addedAt < oldest;
+        entry = waiting.peek()
+      ) {
+        waiting.shift();
         dropped += 1;
       }
     },
     size,
     dropped: () => dropped,
+    start() {},
     close: () => Promise.resolve(),
   };
 }

@@ -5,9 +5,9 @@ import mqtt from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
 import { eventSchema } from "../../src/events/schema.js";
 import { startEmbeddedBroker } from "../../src/mqtt/broker.js";
-import { freePort, startMosquitto } from "./support/mosquitto.js";
+import { freePort, PERSISTENT, startMosquitto } from "./support/mosquitto.js";
 import { publisherOf, sampleEvent, sampleHealth, sampleState } from "./support/samples.js";
-import { subscribe, waitFor } from "./support/subscriber.js";
+import { DURABLE, subscribe, waitFor } from "./support/subscriber.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 const later = <T>(thing: T, cleanup: (thing: T) => Promise<unknown>): T => {
@@ -20,8 +20,8 @@ afterEach(async () => {
 
 const mosquitto = async (settings?: string[], port?: number) =>
   later(await startMosquitto(settings, port), (broker) => broker.stop());
-const listener = async (url: string, filter = "emotiond/#") =>
-  later(await subscribe(url, filter), (subscriber) => subscriber.end());
+const listener = async (url: string, filter = "emotiond/#", options = {}) =>
+  later(await subscribe(url, filter, options), (subscriber) => subscriber.end());
 const publisher = (...args: Parameters<typeof publisherOf>) =>
   later(publisherOf(...args), (bench) => bench.publisher.stop(300));
 const seqs = (messages: { text: string }[]) =>
@@ -139,8 +139,10 @@ describe("with a broker", () => {
 
 describe("without a broker", () => {
   it("works on, and delivers everything in order as replayed when one appears", async () => {
-    const port = await freePort();
-    const { publisher: sender, lines } = publisher({ url: `mqtt://127.0.0.1:${port}` });
+    const broker = await mosquitto([...PERSISTENT]);
+    const subscriber = await listener(broker.url, "emotiond/#", DURABLE);
+    await broker.terminate();
+    const { publisher: sender, lines } = publisher({ url: broker.url });
     sender.start();
     for (let seq = 1; seq <= 200; seq++) sender.event(sampleEvent(seq));
     sender.state(sampleState(1));
@@ -151,11 +153,8 @@ describe("without a broker", () => {
     expect(warnings[0]?.message).toBe(
       "no connection to the broker: nothing listens there: start the broker, or correct mqtt.url",
     );
-    const broker = await mosquitto(undefined, port);
-    const subscriber = await listener(broker.url);
-    await subscriber.until(
-      (received) => received.filter((one) => one.topic.endsWith("/event")).length >= 200,
-    );
+    await broker.restart();
+    await subscriber.until(() => subscriber.on("/event").length >= 200);
     const events = subscriber.on("/event");
     expect(seqs(events)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
     for (const event of events) {
@@ -175,18 +174,17 @@ describe("without a broker", () => {
   });
 
   it("sends again what a killed broker had not acknowledged, and renews state and availability", async () => {
-    const broker = await mosquitto();
-    // Slow to come back, so that the subscriber is there first.
-    const backoff = { first: 1500, cap: 1500 };
-    const { publisher: sender } = publisher({ url: broker.url }, { timing: { backoff } });
+    const broker = await mosquitto([...PERSISTENT]);
+    const subscriber = await listener(broker.url, "emotiond/#", DURABLE);
+    const { publisher: sender } = publisher({ url: broker.url });
     sender.start();
     await waitFor(() => sender.stats().connected);
     sender.state(sampleState(3));
     await broker.kill();
     for (let seq = 1; seq <= 10; seq++) sender.event(sampleEvent(seq));
     await broker.restart();
-    const subscriber = await listener(broker.url);
-    await subscriber.until(() => subscriber.on("/event").length >= 10 && subscriber.on("/state").length > 0);
+    await subscriber.until(() => subscriber.on("/event").length >= 10);
+    await subscriber.until(() => subscriber.on("/state").length > 0);
     expect(seqs(subscriber.on("/event"))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(subscriber.on("/availability").at(-1)?.text).toBe("online");
     expect(JSON.parse(subscriber.on("/state").at(-1)?.text ?? "").faces).toBe(3);
@@ -220,13 +218,14 @@ describe("without a broker", () => {
   });
 
   it("drops the oldest beyond maxEvents, and counts them", async () => {
-    const port = await freePort();
-    const { publisher: sender } = publisher({ url: `mqtt://127.0.0.1:${port}`, outbox: { maxEvents: 5 } });
+    const broker = await mosquitto([...PERSISTENT]);
+    const subscriber = await listener(broker.url, "emotiond/#", DURABLE);
+    await broker.terminate();
+    const { publisher: sender } = publisher({ url: broker.url, outbox: { maxEvents: 5 } });
     sender.start();
     for (let seq = 1; seq <= 8; seq++) sender.event(sampleEvent(seq));
     expect(sender.stats()).toMatchObject({ buffered: 5, dropped: 3 });
-    const broker = await mosquitto(undefined, port);
-    const subscriber = await listener(broker.url);
+    await broker.restart();
     await subscriber.until(() => subscriber.on("/event").length >= 5);
     expect(seqs(subscriber.on("/event"))).toEqual([4, 5, 6, 7, 8]);
   });

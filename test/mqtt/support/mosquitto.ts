@@ -11,6 +11,8 @@ export interface Mosquitto {
   readonly folder: string;
   /** SIGKILL; what it kept in memory alone is gone. */
   kill(): Promise<void>;
+  /** SIGTERM, and no restart: what persistence keeps stays. */
+  terminate(): Promise<void>;
   /** Starts again on the same port, with what persistence kept. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -26,6 +28,15 @@ export async function freePort(): Promise<number> {
   await once(server, "close");
   return address.port;
 }
+
+/** Settings of a broker that keeps sessions and their messages through a restart, and through SIGKILL. */
+export const PERSISTENT: readonly string[] = [
+  "allow_anonymous true",
+  "persistence true",
+  "persistence_location $FOLDER/",
+  "autosave_on_changes true",
+  "autosave_interval 1",
+];
 
 /** A real mosquitto on a free port of 127.0.0.1; `settings` are further lines of its configuration. */
 export async function startMosquitto(
@@ -59,6 +70,7 @@ export async function startMosquitto(
     url: `mqtt://127.0.0.1:${port}`,
     folder,
     kill: () => end("SIGKILL"),
+    terminate: () => end("SIGTERM"),
     async restart() {
       await end("SIGTERM");
       child = await launch(file, port);

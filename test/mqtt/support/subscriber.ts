@@ -69,3 +69,10 @@ export function waitFor(
     check();
   });
 }
+
+/** Of a subscriber whose session, and what comes meanwhile, the broker keeps. */
+export const DURABLE: mqtt.IClientOptions = {
+  clientId: "durable",
+  clean: false,
+  properties: { sessionExpiryInterval: 3600 },
+};

@@ -1,0 +1,48 @@
+/** A queue whose every step costs the same, however long it is: an array's own shift() moves all its elements. */
+export interface Fifo<T> {
+  push(item: T): void;
+  shift(): T | undefined;
+  peek(): T | undefined;
+  /** Puts `items` before all others, in their order. */
+  unshift(items: readonly T[]): void;
+  /** Takes off and returns all from position `from` on. */
+  splice(from: number): T[];
+  items(): readonly T[];
+  length(): number;
+}
+
+export function fifo<T>(): Fifo<T> {
+  let items: T[] = [];
+  let head = 0;
+  const settle = () => {
+    if (head === 0) return;
+    items = items.slice(head);
+    head = 0;
+  };
+  return {
+    push(item) {
+      items.push(item);
+    },
+    shift() {
+      const item = items[head];
+      if (item === undefined) return undefined;
+      head += 1;
+      if (head > 1024 && head * 2 > items.length) settle();
+      return item;
+    },
+    peek: () => items[head],
+    unshift(more) {
+      items = [...more, ...items.slice(head)];
+      head = 0;
+    },
+    splice(from) {
+      settle();
+      return items.splice(from);
+    },
+    items() {
+      settle();
+      return items;
+    },
+    length: () => items.length - head,
+  };
+}

@@ -1,0 +1,345 @@
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { diskOutbox } from "../../src/mqtt/disk-outbox.js";
+import type { Outbox, QueuedEvent } from "../../src/mqtt/outbox.js";
+import { capturedLog, sampleEvent } from "./support/samples.js";
+import { waitFor } from "./support/subscriber.js";
+
+let folder: string;
+let path: string;
+let log: ReturnType<typeof capturedLog>;
+const open: Outbox[] = [];
+const mounts: string[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "emotiond-outbox-"));
+  path = join(folder, "outbox");
+  log = capturedLog();
+});
+afterEach(async () => {
+  for (const outbox of open.splice(0)) await outbox.close(1000);
+  for (const mount of mounts.splice(0)) execFileSync("umount", ["-l", mount]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function outboxAt(changes: Partial<Parameters<typeof diskOutbox>[0]> = {}): Outbox {
+  const outbox = diskOutbox({
+    path,
+    maxEvents: 100_000,
+    maxAge: 86_400,
+    diskAfter: 0.05,
+    log: log.log,
+    retryAfter: 300,
+    ...changes,
+  });
+  open.push(outbox);
+  outbox.start(() => {});
+  return outbox;
+}
+
+const fill = (outbox: Outbox, from: number, to: number) => {
+  for (let seq = from; seq <= to; seq++) outbox.add(sampleEvent(seq));
+};
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+/** Takes and acknowledges until `count` have come. */
+async function drain(outbox: Outbox, count: number): Promise<QueuedEvent[]> {
+  const taken: QueuedEvent[] = [];
+  await waitFor(() => {
+    for (let one = outbox.take(); one !== undefined; one = outbox.take()) {
+      taken.push(one);
+      outbox.acknowledge(one);
+    }
+    return taken.length >= count;
+  }, 15_000);
+  return taken;
+}
+const seqs = (taken: readonly QueuedEvent[]) => taken.map((one) => one.event.seq);
+/** As a power cut: the outbox is given up without a word, and another opens a copy of its folder. */
+function crashCopy(): string {
+  const copy = `${path}-after-crash`;
+  execFileSync("cp", ["-r", path, copy]);
+  return copy;
+}
+const settled = (ms = 200) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe("disk outbox", () => {
+  it("writes nothing while the broker answers in time", async () => {
+    const outbox = outboxAt({ diskAfter: 0.2 });
+    for (let seq = 1; seq <= 50; seq++) {
+      outbox.add(sampleEvent(seq));
+      const taken = outbox.take();
+      if (taken) outbox.acknowledge(taken);
+      await settled(10);
+    }
+    await settled(300);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("keeps what waits through a power cut, but for the last `diskAfter`", async () => {
+    const outbox = outboxAt();
+    fill(outbox, 1, 20);
+    const onTheWay = [outbox.take(), outbox.take()];
+    expect(onTheWay.map((taken) => taken?.event.seq)).toEqual([1, 2]);
+    await settled();
+    const after = outboxAt({ path: crashCopy() });
+    await waitFor(() => after.size() === 20);
+    const taken = await drain(after, 20);
+    expect(seqs(taken)).toEqual(range(1, 20));
+    expect(taken.every((one) => one.retried)).toBe(true);
+    expect(taken[0]?.age).toBeGreaterThanOrEqual(100);
+  });
+
+  it("forgets on disk what was acknowledged", async () => {
+    const outbox = outboxAt();
+    fill(outbox, 1, 10);
+    await settled();
+    await drain(outbox, 10);
+    await outbox.close(2000);
+    const next = outboxAt();
+    await settled();
+    expect(next.size()).toBe(0);
+    expect(next.take()).toBeUndefined();
+  });
+
+  it("keeps at a clean stop what has not been written yet", async () => {
+    const outbox = outboxAt({ diskAfter: 1 });
+    fill(outbox, 1, 5);
+    await outbox.close(2000);
+    expect(seqs(await drain(outboxAt(), 5))).toEqual(range(1, 5));
+  });
+
+  it("puts events of an earlier run before those of this one", async () => {
+    const before = outboxAt();
+    fill(before, 1, 700);
+    await before.close(2000);
+    const outbox = outboxAt();
+    fill(outbox, 701, 1000);
+    expect(outbox.take()).toBeUndefined();
+    expect(seqs(await drain(outbox, 1000))).toEqual(range(1, 1000));
+  });
+
+  it("holds a bounded number in memory, and gives all in order", async () => {
+    const outbox = outboxAt({ memoryEvents: 100 });
+    for (let from = 1; from <= 3000; from += 300) {
+      fill(outbox, from, from + 299);
+      await settled(80);
+    }
+    const taken: QueuedEvent[] = [];
+    for (let one = outbox.take(); one !== undefined; one = outbox.take()) taken.push(one);
+    expect(taken.length).toBeLessThan(700);
+    outbox.release();
+    expect(outbox.size()).toBe(3000);
+    fill(outbox, 3001, 3100);
+    expect(seqs(await drain(outbox, 3100))).toEqual(range(1, 3100));
+    expect(outbox.dropped()).toBe(0);
+  });
+
+  it("drops the oldest beyond maxEvents wherever they are, and counts them", async () => {
+    const outbox = outboxAt({ memoryEvents: 10, maxEvents: 200 });
+    for (let from = 1; from <= 600; from += 50) {
+      fill(outbox, from, from + 49);
+      await settled(80);
+    }
+    expect([outbox.size(), outbox.dropped()]).toEqual([200, 400]);
+    expect(seqs(await drain(outbox, 200))).toEqual(range(401, 600));
+    await outbox.close(1000);
+    expect(outboxAt().size()).toBe(0);
+  });
+
+  it("drops what is too old, after a restart too, and whatever the clock is set to meanwhile", async () => {
+    let wall = 1_000_000_000_000;
+    const outbox = outboxAt({ maxAge: 3600, wall: () => wall });
+    fill(outbox, 1, 10);
+    await settled();
+    wall += 7_200_000;
+    outbox.prune();
+    expect(outbox.size()).toBe(10);
+    wall -= 7_200_000;
+    await outbox.close(1000);
+    wall += 3_700_000;
+    const next = outboxAt({ maxAge: 3600, wall: () => wall });
+    await waitFor(() => next.dropped() === 10);
+    expect(next.size()).toBe(0);
+  });
+
+  it("goes on after a torn log, and after a damaged table, with a clear line", async () => {
+    const outbox = outboxAt({ memoryEvents: 10 });
+    for (let from = 1; from <= 4000; from += 500) {
+      fill(outbox, from, from + 499);
+      await settled(80);
+    }
+    await outbox.close(1000);
+    const file = (pattern: RegExp) => join(path, readdirSync(path).find((name) => pattern.test(name)) ?? "");
+    truncateSync(file(/\.log$/), 2000);
+    const torn = outboxAt({ memoryEvents: 10 });
+    const some = await drain(torn, 1000);
+    expect(seqs(some)).toEqual([...seqs(some)].sort((a, b) => a - b));
+    torn.release();
+    await torn.close(1000);
+
+    const table = file(/\.ldb$/);
+    const bytes = readFileSync(table);
+    for (let at = 0; at < bytes.length; at += 50) bytes[at] = (bytes[at] ?? 0) ^ 0x55;
+    writeFileSync(table, bytes);
+    const damaged = outboxAt();
+    fill(damaged, 5001, 5003);
+    const rest: number[] = [];
+    await waitFor(() => {
+      for (let one = damaged.take(); one !== undefined; one = damaged.take()) {
+        rest.push(one.event.seq);
+        damaged.acknowledge(one);
+      }
+      return damaged.size() === 0;
+    });
+    expect(rest.slice(-3)).toEqual([5001, 5002, 5003]);
+    expect(rest).toEqual([...rest].sort((a, b) => a - b));
+    expect(log.text()).toMatch(/damaged/);
+  });
+
+  it("goes on from memory where the path is no folder", async () => {
+    writeFileSync(path, "a file");
+    const outbox = outboxAt();
+    fill(outbox, 1, 5);
+    await settled();
+    expect(log.lines.filter((line) => line.level === "error")).toHaveLength(1);
+    expect(log.text()).toMatch(
+      /is not a folder: correct mqtt.outbox.path; until then events wait in memory alone/,
+    );
+    expect(seqs(await drain(outbox, 5))).toEqual(range(1, 5));
+  });
+
+  it("goes on from memory while another process has the store, and says so once", async () => {
+    const first = outboxAt();
+    fill(first, 1, 3);
+    await settled();
+    const second = outboxAt();
+    fill(second, 11, 13);
+    expect(seqs(await drain(second, 3))).toEqual([11, 12, 13]);
+    await settled(700);
+    expect(log.lines.filter((line) => line.level === "error")).toHaveLength(1);
+    expect(log.text()).toMatch(/in use by another process/);
+  });
+
+  it("survives a full disk, still reads it, and uses it again when there is room", async (context) => {
+    mkdirSync(path);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", path], { stdio: "ignore" });
+    } catch {
+      context.skip();
+    }
+    mounts.push(path);
+    const outbox = outboxAt({ memoryEvents: 50 });
+    for (let from = 1; from <= 3000; from += 100) {
+      fill(outbox, from, from + 99);
+      await settled(60);
+    }
+    expect(log.text()).toMatch(/is full: make room/);
+    expect(outbox.size()).toBe(3000);
+    expect(seqs(await drain(outbox, 3000))).toEqual(range(1, 3000));
+    await waitFor(() => log.text().includes("the disk works again"));
+    fill(outbox, 3001, 3010);
+    await settled();
+    const copy = join(folder, "copy");
+    execFileSync("cp", ["-r", path, copy]);
+    expect(seqs(await drain(outboxAt({ path: copy }), 10)).slice(-10)).toEqual(range(3001, 3010));
+  });
+
+  it("survives a disk that becomes read-only", async (context) => {
+    mkdirSync(path);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", path], { stdio: "ignore" });
+    } catch {
+      context.skip();
+    }
+    mounts.push(path);
+    execFileSync("mount", ["-o", "remount,ro", path]);
+    const outbox = outboxAt();
+    fill(outbox, 1, 50);
+    await settled();
+    expect(log.text()).toMatch(/read-only disk/);
+    expect(seqs(await drain(outbox, 50))).toEqual(range(1, 50));
+  });
+
+  it("loses nothing that was written and keeps the order, whatever happens in between", async () => {
+    const step = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({ do: fc.constant("add" as const), n: fc.integer({ min: 1, max: 40 }) }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({ do: fc.constant("take" as const), n: fc.integer({ min: 1, max: 30 }) }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({ do: fc.constant("ack" as const), n: fc.integer({ min: 1, max: 30 }) }),
+      },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant("release" as const), n: fc.constant(0) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({ do: fc.constant("wait" as const), n: fc.integer({ min: 1, max: 60 }) }),
+      },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("restart" as const), n: fc.constant(0) }) },
+    );
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
+        round += 1;
+        const where = { path: join(folder, `round-${round}`), memoryEvents: 20, diskAfter: 0.02 };
+        let outbox = outboxAt(where);
+        let seq = 0;
+        let onTheWay: QueuedEvent[] = [];
+        const acknowledged = new Set<number>();
+        for (const { do: what, n } of steps) {
+          if (what === "add") {
+            fill(outbox, seq + 1, seq + n);
+            seq += n;
+          } else if (what === "take") {
+            for (let i = 0; i < n; i++) {
+              const taken = outbox.take();
+              if (taken === undefined) break;
+              const last = onTheWay.at(-1);
+              if (last !== undefined) expect(taken.event.seq).toBe(last.event.seq + 1);
+              onTheWay.push(taken);
+            }
+          } else if (what === "ack") {
+            for (const taken of onTheWay.splice(0, n)) {
+              outbox.acknowledge(taken);
+              acknowledged.add(taken.event.seq);
+            }
+          } else if (what === "release") {
+            outbox.release();
+            onTheWay = [];
+          } else if (what === "wait") await settled(n);
+          else {
+            await outbox.close(2000);
+            onTheWay = [];
+            outbox = outboxAt(where);
+          }
+        }
+        outbox.release();
+        const missing = range(1, seq).filter((one) => !acknowledged.has(one));
+        const rest = seqs(await drain(outbox, missing.length));
+        expect(rest).toEqual([...rest].sort((a, b) => a - b));
+        expect(new Set(rest)).toEqual(new Set([...rest, ...missing]));
+        expect(outbox.dropped()).toBe(0);
+        await outbox.close(1000);
+      }),
+      { numRuns: Number(process.env.OUTBOX_RUNS ?? 30) },
+    );
+  }, 120_000);
+});
