@@ -247,7 +247,7 @@ function listen(path: string): {
   add(line: string): void;
   close(): void;
 } {
-  const buffer = Buffer.alloc(16 * 1024);
+  const buffer = Buffer.alloc(64 * 1024);
   let kept = "";
   let received = 0;
   let resting: NodeJS.Timeout | undefined;

@@ -1,5 +1,6 @@
+import { basename } from "node:path";
 import type { SourceConfig } from "../config/schema.js";
-import type { Camera } from "./camera.js";
+import { type Camera, CameraError } from "./camera.js";
 import { cameraFault } from "./camera-fault.js";
 import { type CameraProgram, startCameraProgram } from "./camera-program.js";
 import type { Frame } from "./frame.js";
@@ -67,12 +68,19 @@ export function createLibcamera({ source, frames, log = silentLog, folders = [] 
         await Promise.race([program.exited, failing, abortOf(signal)]);
         const byItself = !signal.aborted && fault === undefined;
         if (byItself) await program.drain();
+        const words = program.words();
         await end(program, log);
-        if (signal.aborted) return;
+        if (signal.aborted) {
+          // Given up on by the supervisor: what the program said while no frame came is the best clue there is.
+          if (signal.reason instanceof CameraError && words !== "") {
+            throw cameraFault(words, `${basename(program.tool)} is silent`);
+          }
+          return;
+        }
         if (fault !== undefined) throw fault;
         throw cameraFault(
           program.words(),
-          `${program.tool} ended ${assembly.count() === 0 ? "before its first frame" : `after ${assembly.count()} frames`}`,
+          `${basename(program.tool)} ended ${assembly.count() === 0 ? "before its first frame" : `after ${assembly.count()} frames`}`,
         );
       } finally {
         await program.dispose();

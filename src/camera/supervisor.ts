@@ -107,7 +107,8 @@ export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
       cancelDeadline = clock.after(milliseconds, () => {
         stalled = `no frame for ${milliseconds / 1000} s`;
         leave("stalled", stalled);
-        end();
+        // The reason tells the camera that it is not simply being stopped.
+        attemptEnd.abort(new CameraError(stalled));
       });
     };
 

@@ -101,7 +101,10 @@ export function createVideo({ source, frames }: VideoOptions): Camera {
         if (signal.aborted) return;
         if (count === 0)
           throw new CameraError(`${description} opened, but has no frame in it that can be decoded`);
-        if (video.kind !== "file") throw new CameraError(`${description} ended after ${count} frames`);
+        if (video.kind !== "file") {
+          const hint = video.kind === "device" ? "; is it still plugged in?" : "";
+          throw new CameraError(`${description} ended after ${count} frames${hint}`);
+        }
       } while (source.loop);
     },
   };

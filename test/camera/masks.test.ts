@@ -52,6 +52,19 @@ describe("privacy masks", () => {
     frame.release();
   });
 
+  it("have no hole where a polygon crosses itself", async () => {
+    const star: [number, number][] = [0, 2, 4, 1, 3].map((point) => {
+      const angle = (2 * Math.PI * point) / 5 - Math.PI / 2;
+      return [0.5 + 0.4 * Math.cos(angle), 0.5 + 0.4 * Math.sin(angle)];
+    });
+    const frames = createFrameMaker(createMasks([star]));
+    const frame = await frames.fromColour(new cv.Mat(100, 100, cv.CV_8UC3, [255, 255, 255]), NOW);
+    expect(frame.grey.at(50, 50)).toBe(0);
+    expect(frame.grey.at(15, 50)).toBe(0);
+    expect(frame.grey.at(2, 2)).toBe(255);
+    frame.release();
+  });
+
   it("follow the frame's size", async () => {
     const frames = createFrameMaker(createMasks([LEFT_HALF]));
     for (const [rows, cols] of [

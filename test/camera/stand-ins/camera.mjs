@@ -70,7 +70,12 @@ const write = (bytes) => {
 const noise = Buffer.from(`${"#1 (30.00 fps) exp 33228.00 ag 8.00 dg 1.00\n".repeat(1500)}`);
 const begun = performance.now();
 for (let number = 0; ; number++) {
-  if (behaviour === "stalls" && number === 10) await sleep(600_000);
+  if (behaviour === "stalls" && number === 10) {
+    console.error(
+      "[0:01:02.3] [1234]  WARN V4L2 v4l2_videodevice.cpp:2095 /dev/video0[13:cap]: Dequeue timer has expired!",
+    );
+    await sleep(600_000);
+  }
   if (behaviour === "ignores-term" && number === 10) await sleep(600_000);
   if (behaviour === "half-a-frame" && number === 10) {
     write(picture.subarray(0, picture.length >> 1));
