@@ -13,6 +13,11 @@ import {
 
 /** Added to the variance before the root is taken. */
 export const BATCH_NORM_EPSILON = 1e-3;
+/**
+ * Factor on the flattened features. Their norm decides how far one step moves a logit; without it the first steps
+ * of a network with thousands of features overshoot. The exporters fold it into the last layer's weights.
+ */
+export const FEATURE_SCALE = 0.2;
 /** How much of the running mean and variance is kept at each step. */
 const RUNNING_MOMENTUM = 0.95;
 
@@ -117,7 +122,7 @@ export function createNetwork(architecture: Architecture, random: Random): Netwo
           outputs.set(layer.name, addRelu(output(layer.a), output(layer.b)));
           break;
         case "flatten":
-          outputs.set(layer.name, tf.reshape(output(layer.input), [images.shape[0], -1]));
+          outputs.set(layer.name, tf.mul(tf.reshape(output(layer.input), [images.shape[0], -1]), FEATURE_SCALE));
           break;
         case "dense": {
           const x = outputs.get(layer.input) as Tensor2D;
