@@ -171,7 +171,11 @@ export function openConnection(
       failure ??= brokerFailure(packet.reasonCode);
   });
   // mqtt.js leaves the socket open after some errors (of its parser, for one).
-  client.on("error", (error) => finish(failureOf(error)));
+  client.on("error", (error) => {
+    const reason = failureOf(error);
+    const cut = reason.code === "ECONNRESET" || reason.code === "EPIPE";
+    finish(cut && !connected ? localFailure("closed-early") : reason);
+  });
   client.on("close", () => finish(localFailure(connected ? "closed" : "closed-early")));
   try {
     client.connect();

@@ -76,7 +76,8 @@ export type LocalFailure =
 const LOCAL: Readonly<Record<LocalFailure, string>> = {
   "connack-timeout": "it takes connections, but does not answer: is it an MQTT broker?",
   "ack-timeout": "it stopped acknowledging messages",
-  "closed-early": "it closed the connection before answering: is it an MQTT broker, and not a TLS port?",
+  "closed-early":
+    "it closed the connection before answering: is it an MQTT broker, and is this its port for TLS (mqtts, wss) or without (mqtt, ws), as mqtt.url says?",
   closed: "it closed the connection",
   // mosquitto 2.0 gives no reason when another client takes the name.
   "closed-soon":

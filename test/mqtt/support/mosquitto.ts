@@ -46,15 +46,18 @@ export async function startMosquitto(
   const port = givenPort ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), "emotiond-mosquitto-"));
   const file = join(folder, "mosquitto.conf");
+  const websockets = settings.includes("protocol websockets");
   writeFileSync(
     file,
     [
-      `listener ${port} 127.0.0.1`,
+      // A web socket listener cannot be bound to an address, and 2.0.11 does not start without another listener.
+      websockets ? `listener ${port}` : `listener ${port} 127.0.0.1`,
       "log_dest stderr",
       // Started as root it would otherwise drop its rights, and could not read its own folder.
       "user root",
       "max_queued_messages 0",
       ...settings.map((line) => line.replaceAll("$FOLDER", folder)),
+      ...(websockets ? [`listener ${await freePort()} 127.0.0.1`] : []),
       "",
     ].join("\n"),
   );

@@ -1,0 +1,78 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { isIPv4, isIPv6 } from "node:net";
+import type { Config } from "../config/schema.js";
+
+export type HttpConfig = Config["http"];
+
+/** The `http` part of the configuration cannot be served; the message says what to change. */
+export class HttpConfigError extends Error {
+  override readonly name = "HttpConfigError";
+  constructor(path: string, problem: string) {
+    super(`${path}: ${problem}`);
+  }
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where to listen, or null for `none`; takes apart what the configuration's schema has let through. */
+export function listenAddress(listen: string): ListenAddress | null {
+  if (listen === "none") return null;
+  const colon = listen.lastIndexOf(":");
+  const port = Number(listen.slice(colon + 1));
+  if (port > 65_535) throw new HttpConfigError("http.listen", `port ${port}: a port is at most 65535`);
+  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ""), port };
+}
+
+/** True for addresses that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
+}
+
+/**
+ * Reads the token that callers must show: none on loopback, unless one is set.
+ *
+ * @throws {HttpConfigError} when there is none where one is needed, or its file cannot be read
+ */
+export function readToken(config: HttpConfig, host: string): string | null {
+  if (config.tokenFile === undefined) {
+    if (isLoopback(host)) return null;
+    throw new HttpConfigError(
+      "http.tokenFile",
+      `missing: ${config.listen} can be reached from other machines; name a file with a token, or listen on 127.0.0.1`,
+    );
+  }
+  let token: string;
+  try {
+    token = readFileSync(config.tokenFile, "utf8").trim();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new HttpConfigError("http.tokenFile", `${config.tokenFile} cannot be read (${code})`);
+  }
+  if (token.length < 16) {
+    throw new HttpConfigError(
+      "http.tokenFile",
+      `${config.tokenFile} holds a token of ${token.length} characters; at least 16 are needed (openssl rand -hex 32)`,
+    );
+  }
+  return token;
+}
+
+/** Compares without telling by its time how much of the token was right. */
+export function showsToken(authorization: string | undefined, token: string): boolean {
+  const shown = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? "";
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(shown), digest(token));
+}
+
+/**
+ * True if a request on loopback names this machine as its host. A web page elsewhere can make the owner's browser
+ * ask a name of its own that resolves to 127.0.0.1 (DNS rebinding), and read the answer.
+ */
+export function namesLoopback(hostHeader: string | undefined): boolean {
+  const host = (hostHeader ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  return isLoopback(host) || (isIPv6(host) && host === "::1");
+}
