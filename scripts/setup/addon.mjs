@@ -160,12 +160,21 @@ function compileEnvironment({ include, lib }) {
   return env;
 }
 
+const NODE_FOLDER = join(dirname(process.execPath), "..");
+
 /**
- * A folder with this Node's headers: beside the running program, or the system's. What counts is the ABI. Undefined
+ * A folder with this Node's headers: beside the running program (the npm package `node` keeps them in a package of
+ * its own), or the system's. What counts is the ABI. Undefined
  * when there is none: then node-gyp downloads them.
  */
 export function headersFolder(
-  candidates = [join(dirname(process.execPath), ".."), process.env.npm_config_nodedir, "/usr", "/usr/local"],
+  candidates = [
+    NODE_FOLDER,
+    join(NODE_FOLDER, "node_modules", `node-linux-${process.arch}`),
+    process.env.npm_config_nodedir,
+    "/usr",
+    "/usr/local",
+  ],
   abi = process.versions.modules,
 ) {
   return candidates.find((folder) => {
@@ -218,7 +227,7 @@ function explainConfigure(output, nodedir) {
     nodedir === undefined &&
     /ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ENETUNREACH|certificate|40\d/.test(output)
   ) {
-    return `The headers of Node.js ${process.version} are not on this machine (nothing in ${join(dirname(process.execPath), "..", "include", "node")}) and could not be downloaded from nodejs.org: connect to the network, or install Node.js from nodejs.org's archive, which has them.\n${tail(output, 4)}`;
+    return `The headers of Node.js ${process.version} are not on this machine (nothing in ${join(NODE_FOLDER, "include", "node")}) and could not be downloaded from nodejs.org: connect to the network, or install Node.js from nodejs.org's archive, which has them.\n${tail(output, 4)}`;
   }
   return `The OpenCV addon's build could not be configured:\n${tail(output)}`;
 }
