@@ -36,10 +36,17 @@ export function createLibcamera({ source, frames, log = silentLog, folders = [] 
 
   return {
     description,
+    interval: 1000 / source.framerate,
     run: async (deliver, signal) => {
       if (signal.aborted) return;
       const assembly = assembleFrames((width * height * 3) / 2, (bytes) => {
-        pass(frames.fromI420(bytes, width, height, thisMoment()));
+        try {
+          pass(frames.fromI420(bytes, width, height, thisMoment()));
+        } catch (error) {
+          // Thrown in a socket's callback, it would end the daemon.
+          fault = error;
+          failed();
+        }
       });
       let fault: unknown;
       let failed: () => void = () => undefined;

@@ -75,6 +75,7 @@ export function createStills({ source, frames, log = silentLog }: StillsOptions)
 
   return {
     description: `photos in ${source.uri}`,
+    interval: 1000 / source.framerate,
     run: async (deliver, signal) => {
       const photos = await findPhotos(source.uri);
       const pace = createPace(1000 / source.framerate);

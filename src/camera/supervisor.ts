@@ -49,6 +49,9 @@ export const supervisorTimes: SupervisorTimes = {
   ranWell: 10_000,
 };
 
+/** A camera that is asked for a frame every ten seconds has not stalled after five. */
+const INTERVALS = 3;
+
 export interface SupervisorOptions {
   readonly camera: Camera;
   /** Takes a frame, with its ownership: the slot's `put`. */
@@ -102,7 +105,8 @@ export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
     let stalled: string | undefined;
     let firstFrameAt: number | undefined;
     let cancelDeadline = () => {};
-    const expectFrameWithin = (milliseconds: number) => {
+    const expectFrameWithin = (least: number) => {
+      const milliseconds = Math.max(least, INTERVALS * (camera.interval ?? 0));
       cancelDeadline();
       cancelDeadline = clock.after(milliseconds, () => {
         stalled = `no frame for ${milliseconds / 1000} s`;

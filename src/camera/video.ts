@@ -90,6 +90,7 @@ export function createVideo({ source, frames }: VideoOptions): Camera {
 
   return {
     description,
+    interval: 1000 / source.framerate,
     run: async (deliver, signal) => {
       if (hanging !== undefined) {
         throw new CameraError(

@@ -235,10 +235,11 @@ describe("the supervisor", () => {
 
 it("does not take a pipeline that holds the camera back for a camera that stalls", async () => {
   const slot = createSlot({ lossless: true });
-  const slow = superviseCamera({ camera: camera.camera, deliver: slot.put, clock });
+  const own = puppet();
+  const slow = superviseCamera({ camera: own.camera, deliver: slot.put, clock });
   const running = slow.run(stop.signal);
   await clock.advance(0);
-  void camera.last.frame();
+  void own.last.frame();
   await clock.advance(60_000);
   expect(slow.health().status).toBe("running");
   (await slot.take())?.release();
@@ -246,6 +247,25 @@ it("does not take a pipeline that holds the camera back for a camera that stalls
   expect(slow.health().status).toBe("running");
   await clock.advance(1);
   expect(slow.health().lastError).toBe("no frame for 5 s");
+  stop.abort();
+  await running;
+});
+
+it("gives a slow camera three of its intervals", async () => {
+  const own = puppet();
+  const slow = superviseCamera({
+    camera: { ...own.camera, interval: 10_000 },
+    deliver: async (frame) => frame.release(),
+    clock,
+  });
+  const running = slow.run(stop.signal);
+  await clock.advance(29_999);
+  expect(slow.health().status).toBe("starting");
+  await own.last.frame();
+  await clock.advance(29_999);
+  expect(slow.health().status).toBe("running");
+  await clock.advance(1);
+  expect(slow.health().lastError).toBe("no frame for 30 s");
   stop.abort();
   await running;
 });
