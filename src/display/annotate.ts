@@ -6,6 +6,7 @@ import { type FaceToPlace, type LayoutMemory, layOut, type PanelSizes } from "./
 import { EMOTION_COLOURS, INK, MUTED, TROUGH, textOn, WHITE } from "./palette.js";
 import { fill, line, measure, outline, type Size, shade, write } from "./pencil.js";
 import type { Scene, SceneFace } from "./scene.js";
+import { createSprites, type Sprites } from "./sprites.js";
 import { drawStrip } from "./strip.js";
 
 /** Sizes in pixels that follow the picture's height, so that it reads the same on every monitor. */
@@ -47,6 +48,9 @@ function measuresFor(height: number): Measures {
   };
 }
 
+/** How much of the picture still shows under a panel. */
+const PANEL_KEEPS = 0.22;
+
 /** Under the seven bars of a compact panel: short, and no two alike. */
 const INITIALS: Readonly<Record<EmotionLabel, string>> = {
   angry: "A",
@@ -61,8 +65,19 @@ const INITIALS: Readonly<Record<EmotionLabel, string>> = {
 export interface AnnotateOptions {
   /** Where the frame lies on the picture, in pixels: the whole picture unless told. */
   readonly place?: Box;
-  /** Keeps panels from jumping between frames; one per stream of pictures. */
-  readonly memory?: LayoutMemory;
+  /** One per stream of pictures; without it every picture is drawn from nothing. */
+  readonly memory?: AnnotateMemory;
+}
+
+/** What a stream of pictures keeps from one to the next. */
+export interface AnnotateMemory {
+  /** Keeps panels from jumping. */
+  readonly layout: LayoutMemory;
+  readonly sprites: Sprites;
+}
+
+export function createMemory(): AnnotateMemory {
+  return { layout: new Map(), sprites: createSprites() };
 }
 
 /**
@@ -70,9 +85,18 @@ export interface AnnotateOptions {
  * at the foot. Synchronous, about a millisecond at 1280×720; the caller keeps owning the Mat.
  */
 export function annotate(picture: Mat, scene: Scene, options: AnnotateOptions = {}): void {
+  const memory = options.memory ?? createMemory();
+  try {
+    draw(picture, scene, options.place, memory);
+  } finally {
+    if (options.memory === undefined) memory.sprites.clear();
+  }
+}
+
+function draw(picture: Mat, scene: Scene, where: Box | undefined, { layout, sprites }: AnnotateMemory): void {
   const canvas: Size = { width: picture.cols, height: picture.rows };
   const strip = stripHeight(canvas.height);
-  const place = options.place ?? { x: 0, y: 0, ...canvas };
+  const place = where ?? { x: 0, y: 0, ...canvas };
   const measures = measuresFor(canvas.height);
   const faces = scene.faces.map((face) => ({
     face,
@@ -85,24 +109,23 @@ export function annotate(picture: Mat, scene: Scene, options: AnnotateOptions = 
     { x: 0, y: 0, width: canvas.width, height: canvas.height - strip },
     measures.panels,
     place,
-    options.memory,
+    layout,
   );
   for (const { face, box } of faces) drawBox(picture, box, face, measures);
   // Panels before tags: where they must overlap, the name stays readable.
   for (const { face } of faces) {
     const placement = placements.get(face.trackId);
-    if (placement?.form === "full") drawPanel(picture, placement.panel, face, measures);
-    if (placement?.form === "compact") drawCompactPanel(picture, placement.panel, face, measures);
+    if (placement?.form === "full") drawPanel(picture, placement.panel, face, measures, sprites);
+    if (placement?.form === "compact") drawCompactPanel(picture, placement.panel, face, measures, sprites);
   }
   for (const { face, name } of faces) {
     const placement = placements.get(face.trackId);
     if (placement !== undefined) drawTag(picture, placement.tag, face, name, measures);
   }
-  drawStrip(
-    picture,
-    { x: 0, y: canvas.height - strip, width: canvas.width, height: strip },
-    scene,
-    measures.small,
+  const foot = { x: 0, y: canvas.height - strip, width: canvas.width, height: strip };
+  const told = JSON.stringify([scene.device, scene.camera, scene.broker, scene.fps.toFixed(1), scene.clock]);
+  sprites.stamp(picture, `strip ${told}`, foot, (blank) =>
+    drawStrip(blank, { ...foot, y: 0 }, scene, measures.small),
   );
 }
 
@@ -139,17 +162,16 @@ function drawBox(picture: Mat, box: Box, face: SceneFace, { stroke }: Measures):
   outline(picture, box, INK, stroke + 2);
   outline(picture, box, colour, stroke);
   const arm = Math.round(Math.min(box.width, box.height) * 0.16);
-  for (const [cornerX, towardsX] of [
-    [box.x, 1],
-    [box.x + box.width - 1, -1],
-  ] as const) {
-    for (const [cornerY, towardsY] of [
-      [box.y, 1],
-      [box.y + box.height - 1, -1],
-    ] as const) {
-      line(picture, [cornerX, cornerY], [cornerX + towardsX * arm, cornerY], colour, stroke * 2);
-      line(picture, [cornerX, cornerY], [cornerX, cornerY + towardsY * arm], colour, stroke * 2);
-    }
+  const thick = stroke * 2;
+  const left = box.x - stroke;
+  const top = box.y - stroke;
+  const right = box.x + box.width + stroke;
+  const bottom = box.y + box.height + stroke;
+  for (const x of [left, right - arm]) {
+    for (const y of [top, bottom - thick]) fill(picture, { x, y, width: arm, height: thick }, colour);
+  }
+  for (const x of [left, right - thick]) {
+    for (const y of [top, bottom - arm]) fill(picture, { x, y, width: thick, height: arm }, colour);
   }
 }
 
@@ -196,59 +218,90 @@ function drawTag(picture: Mat, tag: Box, face: SceneFace, name: string, { large,
   write(picture, name, tag.x + padding, baseline, large, textOn(colour), "bold");
 }
 
-function drawPanel(picture: Mat, panel: Box, face: SceneFace, { small, padding }: Measures): void {
-  shade(picture, panel, 0.22);
+function drawPanel(
+  picture: Mat,
+  panel: Box,
+  face: SceneFace,
+  { small, padding }: Measures,
+  sprites: Sprites,
+): void {
   const row = (panel.height - padding) / (EMOTION_LABELS.length + 1);
   const nameWidth = Math.max(...EMOTION_LABELS.map((label) => measure(label, small, "bold").width));
-  const barX = panel.x + padding + nameWidth + padding;
-  const barWidth = panel.x + panel.width - padding - barX;
+  const barX = 2 * padding + nameWidth;
+  const barWidth = panel.width - padding - barX;
   const barHeight = Math.max(3, Math.round(row * 0.5));
+  const middle = (index: number) => padding / 2 + row * (index + 0.5);
+  const bar = (index: number): Box => ({
+    x: barX,
+    y: Math.round(middle(index) - barHeight / 2),
+    width: barWidth,
+    height: barHeight,
+  });
+
+  shade(picture, panel, PANEL_KEEPS);
+  sprites.stamp(picture, `full ${face.label}`, panel, (blank) => {
+    for (const [index, label] of EMOTION_LABELS.entries()) {
+      const strongest = label === face.label;
+      const baseline = middle(index) + small / 2;
+      write(
+        blank,
+        label,
+        padding,
+        baseline,
+        small,
+        strongest ? WHITE : MUTED,
+        strongest ? "bold" : "regular",
+      );
+      fill(blank, bar(index), TROUGH);
+    }
+  });
   for (const [index, label] of EMOTION_LABELS.entries()) {
-    const middle = panel.y + padding / 2 + row * (index + 0.5);
-    const strongest = label === face.label;
-    write(
-      picture,
-      label,
-      panel.x + padding,
-      middle + small / 2,
-      small,
-      strongest ? WHITE : MUTED,
-      strongest ? "bold" : "regular",
-    );
-    const bar = { x: barX, y: Math.round(middle - barHeight / 2), width: barWidth, height: barHeight };
-    fill(picture, bar, TROUGH);
-    fill(
-      picture,
-      { ...bar, width: Math.round(barWidth * clamp(face.scores[label], 0, 1)) },
-      EMOTION_COLOURS[label],
-    );
+    const whole = moved(bar(index), panel);
+    const width = Math.round(barWidth * clamp(face.scores[label], 0, 1));
+    fill(picture, { ...whole, width }, EMOTION_COLOURS[label]);
     // The named emotion is told by a frame as well, not by its colour alone.
-    if (strongest) outline(picture, bar, WHITE, 1);
+    if (label === face.label) outline(picture, whole, WHITE, 1);
   }
-  const last = panel.y + padding / 2 + row * (EMOTION_LABELS.length + 0.5);
-  const age = `for ${ageText(face.ageSeconds)}`;
-  write(picture, age, panel.x + padding, last + small / 2, small, MUTED);
+  const baseline = panel.y + middle(EMOTION_LABELS.length) + small / 2;
+  write(picture, `for ${ageText(face.ageSeconds)}`, panel.x + padding, baseline, small, MUTED);
 }
 
-function drawCompactPanel(picture: Mat, panel: Box, face: SceneFace, { tiny, padding }: Measures): void {
-  shade(picture, panel, 0.22);
+function drawCompactPanel(
+  picture: Mat,
+  panel: Box,
+  face: SceneFace,
+  { tiny, padding }: Measures,
+  sprites: Sprites,
+): void {
   const pitch = (panel.width - 2 * padding) / EMOTION_LABELS.length;
   const barWidth = Math.max(3, Math.round(pitch * 0.62));
-  const top = panel.y + padding;
   const height = panel.height - 2 * tiny - 4 * padding;
+  const centre = (index: number) => padding + pitch * (index + 0.5);
+  const bar = (index: number): Box => ({
+    x: Math.round(centre(index) - barWidth / 2),
+    y: padding,
+    width: barWidth,
+    height,
+  });
+
+  shade(picture, panel, PANEL_KEEPS);
+  sprites.stamp(picture, `compact ${face.label}`, panel, (blank) => {
+    for (const [index, label] of EMOTION_LABELS.entries()) {
+      const text = INITIALS[label];
+      const x = centre(index) - measure(text, tiny).width / 2;
+      fill(blank, bar(index), TROUGH);
+      write(blank, text, x, height + 2 * padding + tiny, tiny, label === face.label ? WHITE : MUTED);
+    }
+  });
   for (const [index, label] of EMOTION_LABELS.entries()) {
-    const centre = panel.x + padding + pitch * (index + 0.5);
-    const x = Math.round(centre - barWidth / 2);
-    const strongest = label === face.label;
-    fill(picture, { x, y: top, width: barWidth, height }, TROUGH);
+    const whole = moved(bar(index), panel);
     const value = Math.round(height * clamp(face.scores[label], 0, 1));
-    fill(picture, { x, y: top + height - value, width: barWidth, height: value }, EMOTION_COLOURS[label]);
-    if (strongest) outline(picture, { x, y: top, width: barWidth, height }, WHITE, 1);
-    const text = INITIALS[label];
-    const textX = centre - measure(text, tiny).width / 2;
-    write(picture, text, textX, top + height + padding + tiny, tiny, strongest ? WHITE : MUTED);
+    fill(picture, { ...whole, y: whole.y + height - value, height: value }, EMOTION_COLOURS[label]);
+    if (label === face.label) outline(picture, whole, WHITE, 1);
   }
   const age = `for ${ageText(face.ageSeconds)}`;
-  const ageX = panel.x + (panel.width - measure(age, tiny).width) / 2;
-  write(picture, age, ageX, panel.y + panel.height - padding, tiny, MUTED);
+  const x = panel.x + (panel.width - measure(age, tiny).width) / 2;
+  write(picture, age, x, panel.y + panel.height - padding, tiny, MUTED);
 }
+
+const moved = (box: Box, by: Box): Box => ({ ...box, x: box.x + by.x, y: box.y + by.y });

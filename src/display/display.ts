@@ -1,11 +1,10 @@
-import { hostname } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import type { Frame } from "../camera/frame.js";
 import type { Box } from "../vision/box.js";
 import { cv } from "../vision/opencv.js";
-import { annotate, onCanvas } from "./annotate.js";
+import { annotate, createMemory, onCanvas } from "./annotate.js";
 import { pixelate } from "./blur.js";
 import { type Canvas, createCanvas, heightWithStrip, placeFrame, placePicture } from "./canvas.js";
-import type { LayoutMemory } from "./layout.js";
 import type { Logger } from "./logger.js";
 import type { Machine } from "./monitor.js";
 import { drawPlaceholder } from "./placeholder.js";
@@ -70,8 +69,13 @@ export interface Display {
 
 /** More than a monitor needs to look live, and half of what the fastest cameras give. */
 const MOST_A_SECOND = 30;
-/** The part of the time that pictures may cost: a device that takes long over one shows fewer of them. */
-const SHARE = 0.15;
+/** Frames come a little early and late; without this every other one of a 30 Hz camera's would miss its turn. */
+const JITTER = 4;
+/**
+ * The part of the processors' time that pictures may cost, the child taking about as much again: a device that
+ * takes long over a picture, or that has other work to do, shows fewer of them.
+ */
+const SHARE = 0.04 * availableParallelism();
 /** A face that was not found again stays pixelated this long: it is usually still there. */
 const BLUR_LINGERS = 1000;
 const PLACEHOLDER_EVERY = 1000;
@@ -99,7 +103,7 @@ export function createDisplay(options: DisplayOptions): Display {
   let switching = false;
   let stopped = false;
   let lastError = "";
-  const memory: LayoutMemory = new Map();
+  const memory = createMemory();
   const blurred = new Map<string, { box: Box; seen: number }>();
 
   const turnOn = (text: string): Screen | undefined => {
@@ -114,6 +118,7 @@ export function createDisplay(options: DisplayOptions): Display {
       signal: controller.signal,
       onOpen: (output) => {
         canvas?.release();
+        memory.sprites.clear();
         canvas = createCanvas(output.canvas.width, output.canvas.height);
         drawNotice();
       },
@@ -133,6 +138,7 @@ export function createDisplay(options: DisplayOptions): Display {
     await ending?.done;
     canvas?.release();
     canvas = undefined;
+    memory.sprites.clear();
   };
 
   /** Faults are told once each, and stay in here. */
@@ -209,7 +215,7 @@ export function createDisplay(options: DisplayOptions): Display {
       } finally {
         drawing = false;
         const cost = copied + performance.now() - drawStart;
-        notBefore = start + Math.max(1000 / MOST_A_SECOND, cost / SHARE);
+        notBefore = start + Math.max(1000 / MOST_A_SECOND - JITTER, cost / SHARE);
       }
     });
   };

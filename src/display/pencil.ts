@@ -108,7 +108,7 @@ export function shade(picture: Mat, box: Box, keep: number): void {
 /** Width and height of a line of text whose capitals are `capital` pixels high. */
 export function measure(text: string, capital: number, weight: Weight = "regular"): Size {
   const { size } = cv.getTextSize(text, FONT, capital / CAPITAL, 1);
-  return { width: size.width + (weight === "bold" ? boldness(capital) : 0), height: capital };
+  return { width: size.width + extraStrokes(capital, weight), height: capital };
 }
 
 /** Writes a line of text, its left end on `x`, its baseline on `y`. */
@@ -123,8 +123,8 @@ export function write(
 ): void {
   const vector = bgr(colour);
   const scale = capital / CAPITAL;
-  // A stroke of two pixels costs OpenCV nine times one of one: bold text is written twice instead, a little apart.
-  const strokes = weight === "bold" ? boldness(capital) : 0;
+  // A stroke of two pixels costs OpenCV nine times one of one: text is written twice instead, a little apart.
+  const strokes = extraStrokes(capital, weight);
   for (let offset = 0; offset <= strokes; offset++) {
     picture.putText(
       text,
@@ -138,7 +138,9 @@ export function write(
   }
 }
 
-const boldness = (capital: number) => Math.max(1, Math.round(capital / 20));
+/** How many pixels the stroke is wider than one. */
+const extraStrokes = (capital: number, weight: Weight) =>
+  (capital >= 20 ? 1 : 0) + (weight === "bold" ? Math.max(1, Math.round(capital / 25)) : 0);
 
 /** The text cut to a width, with dots where something went. */
 export function shorten(text: string, capital: number, width: number, weight: Weight = "regular"): string {

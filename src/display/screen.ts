@@ -9,14 +9,17 @@ import type { Logger } from "./logger.js";
 import { isPluggedIn, type Machine, type Probe, probe, THIS_MACHINE } from "./monitor.js";
 import {
   AUTO_ORDER,
+  canvasFor,
   DEFAULT_CANVAS,
   type GStreamerVersion,
+  LARGEST_CANVAS,
   launchArguments,
   type Output,
   parseVersion,
   type Sink,
   takesDescriptor,
 } from "./sink.js";
+import { xScreenSize } from "./xscreen.js";
 
 /** Milliseconds. */
 export interface ScreenTimes {
@@ -114,6 +117,13 @@ export function createScreen(options: ScreenOptions): Screen {
       : [probe(sink.kind, machine)];
   };
 
+  /** An X screen's size takes a connection to learn. */
+  const sized = async (found: Output): Promise<Output> => {
+    if (found.kind !== "x11") return found;
+    const size = await xScreenSize(machine.env, signal);
+    return size === undefined ? found : { ...found, canvas: canvasFor(size, LARGEST_CANVAS) };
+  };
+
   const run = async (): Promise<void> => {
     let backoff = times.firstBackoff;
     while (!signal.aborted) {
@@ -130,7 +140,7 @@ export function createScreen(options: ScreenOptions): Screen {
             continue;
           }
           launched = true;
-          const end = await play(candidate.output, version);
+          const end = await play(await sized(candidate.output), version);
           if (signal.aborted) return;
           healthy = end.shownFor >= times.healthyAfter;
           tell(end.fault);

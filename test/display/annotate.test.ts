@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ageText, annotate, onCanvas } from "../../src/display/annotate.js";
+import {
+  type AnnotateOptions,
+  ageText,
+  annotate,
+  createMemory,
+  onCanvas,
+} from "../../src/display/annotate.js";
 import {
   createCanvas,
   heightWithStrip,
@@ -9,8 +15,9 @@ import {
   stripHeight,
 } from "../../src/display/canvas.js";
 import { EMOTION_COLOURS, textOn } from "../../src/display/palette.js";
+import type { Scene } from "../../src/display/scene.js";
 import { EMOTION_LABELS, type FaceLabel } from "../../src/emotion/labels.js";
-import type { Mat } from "../../src/vision/opencv.js";
+import { cv, type Mat } from "../../src/vision/opencv.js";
 import { count, faceAt, type Pixel, pixelAt, plain, sceneWith } from "./fixtures.js";
 
 const colourOf = (label: FaceLabel): Pixel => {
@@ -98,6 +105,24 @@ describe("annotate", () => {
     expect(signs({})).toBe(0);
     expect(signs({ broker: "away" })).toBeGreaterThan(100);
     expect(signs({ broker: "away", camera: "stalled" })).toBeGreaterThan(200);
+  });
+
+  it("draws the same with what it remembers as without", () => {
+    const memory = createMemory();
+    const second = sceneWith([faceAt(0.1, 0.2, 0.2, "sad"), faceAt(0.6, 0.5, 0.3, "angry")], { fps: 12 });
+    const pixels = (options: AnnotateOptions, scenes: readonly Scene[]) =>
+      drawn(plain(640, 360), (picture) => {
+        for (const scene of scenes) {
+          picture.setTo(new cv.Vec3(60, 60, 60)).release();
+          annotate(picture, scene, options);
+        }
+        return picture.getData();
+      });
+    const fresh = pixels({}, [second]);
+    const first = sceneWith([faceAt(0.1, 0.2, 0.2, "happy"), faceAt(0.6, 0.5, 0.3, "angry")]);
+    expect(pixels({ memory }, [first, second, second]).equals(fresh)).toBe(true);
+    memory.sprites.clear();
+    expect(pixels({ memory }, [second]).equals(fresh)).toBe(true);
   });
 
   it("takes any text, face and size without leaving the picture", () => {

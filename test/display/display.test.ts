@@ -85,7 +85,7 @@ describe("display", () => {
     }
     frame.release();
     const shown = display.status().shown - before;
-    expect(shown).toBeLessThanOrEqual(31);
+    expect(shown).toBeLessThanOrEqual(36);
     expect(shown).toBeGreaterThan(3);
   });
 
@@ -101,14 +101,12 @@ describe("display", () => {
       await display.show(frame, scene);
       await new Promise((resolve) => setTimeout(resolve, 100));
       const before = asked();
-      let slowest = 0;
+      const start = performance.now();
       for (let offered = 0; offered < 1000; offered++) {
-        const start = performance.now();
         if (display.wants()) await display.show(frame, scene);
-        slowest = Math.max(slowest, performance.now() - start);
       }
       expect(asked()).toBe(before);
-      expect(slowest).toBeLessThan(50);
+      expect(performance.now() - start).toBeLessThan(300);
     } finally {
       process.kill(pid, "SIGCONT");
       frame.release();
@@ -264,6 +262,25 @@ describe.skipIf(!hasX)("an X server's window", () => {
       expect(display.status()).toMatchObject({ state: "showing", output: "x11", fault: null });
     } finally {
       picture.release();
+    }
+  });
+
+  it("draws at the size of a small screen", async () => {
+    const small = await startXServer(800, 480);
+    try {
+      const { display } = open("x11", {
+        machine: { ...nowhere, env: { ...nowhere.env, DISPLAY: small.display } },
+      });
+      for (let shown = 0; shown < 4; shown++) await showOne(display, scene);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(display.status()).toMatchObject({ width: 800, height: 480 });
+      const picture = await small.screenshot();
+      const strip = { x: 0, y: 476, width: 800, height: 4 };
+      expect(count(picture, [0x10, 0x14, 0x1a], strip)).toBe(800 * 4);
+      picture.release();
+      await display.stop();
+    } finally {
+      await small.stop();
     }
   });
 

@@ -113,18 +113,19 @@ describe("a sink that fails", () => {
     try {
       screen.offer(picture);
       const memory = process.memoryUsage().rss;
-      let slowest = 0;
+      let spent = 0;
       const dropped = screen.counts.dropped;
       for (let sent = 0; sent < 3000; sent++) {
         const start = performance.now();
         expect(screen.offer(picture)).toBe(false);
-        slowest = Math.max(slowest, performance.now() - start);
+        spent += performance.now() - start;
         if (sent % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
       }
       expect(screen.counts.dropped - dropped).toBe(3000);
       // 3000 pictures would be 8 GB.
       expect(process.memoryUsage().rss - memory).toBeLessThan(64 * 1024 * 1024);
-      expect(slowest).toBeLessThan(50);
+      // A fifth of a millisecond each, on a busy machine too.
+      expect(spent).toBeLessThan(600);
     } finally {
       process.kill(pid, "SIGCONT");
     }
