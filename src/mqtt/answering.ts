@@ -2,7 +2,7 @@ import type { IPublishPacket } from "mqtt";
 import { parseCommand } from "./commands.js";
 import type { Connection } from "./connection.js";
 import type { MqttLog } from "./log.js";
-import type { CommandHandler, CommandResult } from "./publisher.js";
+import type { Command, CommandHandler, CommandResult } from "./publisher.js";
 import { tokenBucket } from "./rate-limit.js";
 import { answerTopic, commandName, type Topics } from "./topics.js";
 
@@ -24,12 +24,14 @@ const SNAPSHOT_OVERHEAD = 2048;
 
 /**
  * What takes the messages on the command topics, runs them one after the other and answers each. It never throws;
- * a message that does not fit is answered and changes nothing, a retained one is ignored.
+ * a message that does not fit is answered and changes nothing, a retained one is ignored. `onDone` is told of each
+ * command that the handler has carried out.
  */
 export function commandReceiver(
   topics: Topics,
   handler: CommandHandler,
   log: MqttLog,
+  onDone: (command: Command) => void = () => {},
   limits: CommandLimits = COMMAND_LIMITS,
 ): (connection: Connection, topic: string, payload: Buffer, packet: IPublishPacket) => void {
   const bucket = tokenBucket(limits.burst, limits.perSecond);
@@ -40,6 +42,7 @@ export function commandReceiver(
     const parsed = parseCommand(name, payload);
     if (!parsed.ok) return parsed;
     const { jpeg, ...result } = await withTimeout(handler(parsed.command), limits.timeout);
+    if (result.ok) onDone(parsed.command);
     if (jpeg === undefined || !result.ok) return result;
     if (jpeg.length + SNAPSHOT_OVERHEAD > connection.maximumPacketSize || connection.congested()) {
       return { ok: false, error: `the broker does not take a picture of ${jpeg.length} bytes now` };

@@ -1,12 +1,14 @@
 import type { MqttConfig } from "../config/schema.js";
 import type { Health, State } from "../events/schema.js";
+import { VERSION } from "../version.js";
 import { commandReceiver } from "./answering.js";
 import { type BackoffLimits, backoffDelay } from "./backoff.js";
 import { type Connection, type MqttVersion, openConnection } from "./connection.js";
 import { createOutbox } from "./create-outbox.js";
 import { MqttCredentialError, type MqttCredentials } from "./credentials.js";
 import { deliverFrom } from "./delivery.js";
-import { brokerFailure, type ConnectionFailure, localFailure, refusesVersion } from "./failure.js";
+import { homeAssistantDiscovery } from "./discovery.js";
+import { type ConnectionFailure, localFailure, refusal, refusesVersion } from "./failure.js";
 import type { MqttLog } from "./log.js";
 import type { Outbox } from "./outbox.js";
 import type { CommandHandler, Publisher } from "./publisher.js";
@@ -47,6 +49,8 @@ export interface MqttPublisherOptions {
   readonly onCommand: CommandHandler;
   /** Default: what the configuration asks for. */
   readonly outbox?: Outbox;
+  /** Whether snapshots are allowed, so that Home Assistant shows them; default false. */
+  readonly snapshots?: boolean;
   /** Where $STATE_DIRECTORY is looked up; default: the process's. */
   readonly environment?: NodeJS.ProcessEnv;
   readonly timing?: Partial<MqttTiming>;
@@ -74,7 +78,33 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   const topics = topicsOf(config.baseTopic, device);
   const broker = new URL(config.url).host;
   const outbox = options.outbox ?? createOutbox(config.outbox, options.environment ?? process.env, log);
-  const receive = commandReceiver(topics, options.onCommand, log);
+  const receive = commandReceiver(topics, options.onCommand, log, (command) => {
+    if (command.name === "pause" || command.name === "resume") {
+      paused = command.name === "pause";
+      sendPaused();
+    }
+  });
+  const discovery = homeAssistantDiscovery(
+    {
+      prefix: config.homeAssistant.prefix,
+      baseTopic: config.baseTopic,
+      device,
+      topics,
+      version: VERSION,
+      snapshots: options.snapshots ?? false,
+    },
+    config.homeAssistant.enabled,
+    () => {
+      stateSent = undefined;
+      sendState();
+      sendPaused();
+    },
+    (failure) =>
+      trouble(
+        failure,
+        "the broker refuses Home Assistant's discovery (mqtt.homeAssistant.enabled: false turns it off)",
+      ),
+  );
 
   let phase: "idle" | "running" | "stopping" | "stopped" = "idle";
   let attempt: { abort(failure: ConnectionFailure): void } | undefined;
@@ -94,6 +124,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   let state: State | undefined;
   let stateOnTheWay = false;
   let stateSent: State | undefined;
+  let paused = false;
   /** What `stop` waits for: called whenever the connection or the outbox may have changed. */
   let notify = () => {};
 
@@ -109,7 +140,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       notify();
     },
     onRefused(reason, forGood) {
-      const { code, message } = brokerFailure(reason);
+      const { code, message } = refusal(reason);
       trouble(
         { code: `event-${code}`, message },
         forGood
@@ -153,7 +184,8 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       {
         onConnect: opened,
         onMessage(topic, payload, packet) {
-          if (connection !== undefined && phase === "running") receive(connection, topic, payload, packet);
+          if (connection === undefined || phase !== "running") return;
+          if (!discovery.message(topic, payload)) receive(connection, topic, payload, packet);
         },
         onClose: closed,
       },
@@ -178,8 +210,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     tick = setInterval(delivery.pump, Math.max(10, timing.lateAfter / 4));
     tick.unref();
     current.publish({ topic: topics.availability, payload: "online", qos: 1, retain: true }, (result) => {
-      if (result.outcome === "refused")
-        trouble(brokerFailure(result.reason), "the broker refuses availability");
+      if (result.outcome === "refused") trouble(refusal(result.reason), "the broker refuses availability");
     });
     current.subscribe(topics.commandFilter, (refused) => {
       if (refused !== null) trouble(refused, "the broker refuses the subscription to commands");
@@ -189,6 +220,14 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     // Events before the state: even a broker that hangs up after three messages then gets one event a connection.
     delivery.connected(current);
     sendState();
+    discovery.connected(current);
+    sendPaused();
+    if (discovery.birthTopic !== null) {
+      current.subscribe(discovery.birthTopic, (refused) => {
+        if (refused !== null)
+          trouble(refused, "the broker refuses the subscription to Home Assistant's status");
+      });
+    }
     notify();
   }
 
@@ -199,6 +238,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     clearTimeout(stable);
     clearInterval(tick);
     delivery.disconnected();
+    discovery.disconnected();
     failures += 1;
     if (wasOpen && performance.now() - openedAt < timing.stableAfter) shortLived += 1;
     const flapping = reason.code === "closed" && shortLived >= FLAPPING;
@@ -243,12 +283,17 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       (result) => {
         if (current !== connection) return;
         stateOnTheWay = false;
-        if (result.outcome === "refused")
-          trouble(brokerFailure(result.reason), "the broker refuses the state");
+        if (result.outcome === "refused") trouble(refusal(result.reason), "the broker refuses the state");
         sendState();
         notify();
       },
     );
+  }
+
+  /** Only for Home Assistant's switch; without it, who pauses knows it. */
+  function sendPaused(): void {
+    if (!config.homeAssistant.enabled) return;
+    connection?.publish({ topic: topics.paused, payload: String(paused), qos: 1, retain: true });
   }
 
   /** Resolves when `done` holds, or at `deadline` (of performance.now()). */

@@ -10,6 +10,9 @@ const none = z.strictObject({});
 export const commandSchemas = {
   pause: none.describe("Stop looking at frames; live faces end"),
   resume: none.describe("Look at frames again"),
+  paused: z
+    .boolean()
+    .describe("true is `pause`, false is `resume`: Home Assistant's switch has one topic for both"),
   display: z
     .strictObject({ sink: z.string().min(1).max(1024) })
     .describe(
@@ -40,6 +43,12 @@ export function parseCommand(name: string, payload: Buffer): ParsedCommand {
     return display.success
       ? { ok: true, command: { name, sink: display.data.sink } }
       : refusal(issuesOf(display.error));
+  }
+  if (name === "paused") {
+    const paused = commandSchemas.paused.safeParse(value);
+    return paused.success
+      ? { ok: true, command: { name: paused.data ? "pause" : "resume" } }
+      : refusal(issuesOf(paused.error));
   }
   const empty = none.safeParse(value);
   return empty.success ? { ok: true, command: { name } } : refusal(issuesOf(empty.error));

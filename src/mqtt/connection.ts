@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import type { MqttCredentials } from "./credentials.js";
-import { brokerFailure, type ConnectionFailure, failureOf, localFailure } from "./failure.js";
+import { brokerFailure, type ConnectionFailure, failureOf, localFailure, refusal } from "./failure.js";
 
 export type MqttVersion = 4 | 5;
 
@@ -131,7 +131,7 @@ export function openConnection(
       client.subscribe(filter, { qos: 1, rh: 2, rap: true, nl: false }, (error) => {
         if (ended) return;
         const reason = error && "code" in error ? error.code : undefined;
-        done(error ? (typeof reason === "number" ? brokerFailure(reason) : failureOf(error)) : null);
+        done(error ? (typeof reason === "number" ? refusal(reason) : failureOf(error)) : null);
       });
     },
     congested: () => client.stream.writableLength > CONGESTED_BYTES,

@@ -59,8 +59,8 @@ export function deliverFrom(
   }
 
   function mayTake(current: Connection): boolean {
-    // What is not an event (state, availability, answers) needs a few of the broker's places too.
-    const window = Math.max(1, Math.min(allowed, options.window, current.receiveMaximum - 4));
+    // What is not an event (availability, state, discovery, answers) needs a few of the broker's places too.
+    const window = Math.max(1, Math.min(allowed, options.window, current.receiveMaximum - 6));
     const oldest = oldestSentAt();
     return (
       onTheWay.size < window &&

@@ -93,6 +93,14 @@ export function brokerFailure(reason: number): ConnectionFailure {
   };
 }
 
+/** The broker's reason for refusing a message or a subscription on a connection that it has accepted, in words. */
+export function refusal(reason: number): ConnectionFailure {
+  // 0x80 is all that MQTT 3.1.1 can say.
+  return reason === 0x87 || reason === 0x80
+    ? { code: `mqtt-${reason}`, message: "its access list forbids it: allow this client's topics there" }
+    : brokerFailure(reason);
+}
+
 export function localFailure(code: LocalFailure): ConnectionFailure {
   return { code, message: LOCAL[code] };
 }

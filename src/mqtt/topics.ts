@@ -5,6 +5,8 @@ export interface Topics {
   readonly state: string;
   readonly health: string;
   readonly snapshot: string;
+  /** Retained `true` or `false`, for Home Assistant's switch. */
+  readonly paused: string;
   /** Where a command without an MQTT 5 response topic is answered. */
   readonly response: string;
   /** What is subscribed to, and nothing else. */
@@ -23,6 +25,7 @@ export function topicsOf(baseTopic: string, device: string): Topics {
     state: `${root}/state`,
     health: `${root}/health`,
     snapshot: `${root}/snapshot`,
+    paused: `${root}/paused`,
     response: `${root}/response`,
     commandFilter: `${root}/cmd/+`,
   };

@@ -152,7 +152,7 @@ describe("a broker that", () => {
     bench.publisher.event(sampleEvent(1));
     await waitFor(() => warnings(bench).length > 0);
     expect(warnings(bench)[0]).toMatch(
-      /^the broker refuses events; they are kept: it does not let this client/,
+      /^the broker refuses events; they are kept: its access list forbids it/,
     );
     expect(bench.publisher.stats()).toMatchObject({ buffered: 1, dropped: 0 });
     refuse = false;

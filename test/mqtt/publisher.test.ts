@@ -47,7 +47,7 @@ describe("with a broker", () => {
     sender.event(sampleEvent(1));
     sender.state(sampleState(1));
     sender.health(sampleHealth());
-    await waitFor(() => out.trim().split("\n").length >= 4);
+    await waitFor(() => out.trim().split("\n").length >= 5);
     const lines = out.trim().split("\n");
     const flags = Object.fromEntries(lines.map((line) => [line.split("|")[0], line.split("|").slice(1, 3)]));
     expect(flags).toEqual({
@@ -55,6 +55,7 @@ describe("with a broker", () => {
       "emotiond/kitchen/event": ["0", "1"],
       "emotiond/kitchen/state": ["1", "1"],
       "emotiond/kitchen/health": ["1", "0"],
+      "emotiond/kitchen/paused": ["1", "1"],
     });
     const event =
       lines
@@ -66,11 +67,12 @@ describe("with a broker", () => {
 
     // Someone who comes later gets what is retained, and no event.
     const late = await listener(broker.url);
-    await late.until((received) => received.length >= 3);
+    await late.until((received) => received.length >= 4);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(late.received.map((message) => message.topic).sort()).toEqual([
       "emotiond/kitchen/availability",
       "emotiond/kitchen/health",
+      "emotiond/kitchen/paused",
       "emotiond/kitchen/state",
     ]);
   });

@@ -1,0 +1,69 @@
+import type { Connection } from "./connection.js";
+import { type ConnectionFailure, refusal } from "./failure.js";
+import { birthTopic, type DiscoverySubject, discoveryPayload, discoveryTopic } from "./home-assistant.js";
+import { tokenBucket } from "./rate-limit.js";
+
+export interface Discovery {
+  /** The topic to be subscribed to; null when Home Assistant is turned off. */
+  readonly birthTopic: string | null;
+  connected(connection: Connection): void;
+  disconnected(): void;
+  /** Takes a message that is no command; true if it was Home Assistant's. */
+  message(topic: string, payload: Buffer): boolean;
+}
+
+/** Milliseconds within which devices answer a birth message, each at a moment of its own. */
+const BIRTH_SPREAD = 3000;
+
+/**
+ * Tells Home Assistant of this device at each connection and each start of Home Assistant; when that is turned off,
+ * takes an earlier telling back, so that the device disappears there.
+ */
+export function homeAssistantDiscovery(
+  subject: DiscoverySubject,
+  enabled: boolean,
+  onBirth: () => void,
+  onRefused: (failure: ConnectionFailure) => void,
+): Discovery {
+  const topic = discoveryTopic(subject);
+  const birth = birthTopic(subject.prefix);
+  // Home Assistant starts once in a while; whoever says so every second is not it.
+  const bucket = tokenBucket(3, 0.1);
+  let connection: Connection | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let takenBack = false;
+
+  function tell(payload: string): void {
+    connection?.publish({ topic, payload, qos: 1, retain: true }, (delivery) => {
+      if (delivery.outcome === "acknowledged") takenBack = payload === "";
+      // Without a right to the topic there was nothing to take back.
+      else if (payload !== "") onRefused(refusal(delivery.reason));
+    });
+  }
+
+  return {
+    birthTopic: enabled ? birth : null,
+    connected(current) {
+      connection = current;
+      if (enabled) tell(JSON.stringify(discoveryPayload(subject)));
+      else if (!takenBack) tell("");
+    },
+    disconnected() {
+      connection = undefined;
+      clearTimeout(timer);
+      timer = undefined;
+    },
+    message(received, payload) {
+      if (!enabled || received !== birth) return false;
+      if (payload.toString("utf8", 0, 16) !== "online" || timer !== undefined) return true;
+      if (!bucket.take(performance.now())) return true;
+      timer = setTimeout(() => {
+        timer = undefined;
+        tell(JSON.stringify(discoveryPayload(subject)));
+        onBirth();
+      }, Math.random() * BIRTH_SPREAD);
+      timer.unref();
+      return true;
+    },
+  };
+}

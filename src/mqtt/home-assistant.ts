@@ -1,0 +1,153 @@
+import { EMOTION_LABELS } from "../emotion/labels.js";
+import { clientIdOf, type Topics } from "./topics.js";
+
+/**
+ * Home Assistant's device discovery: one retained message that describes the device with all its entities.
+ * https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
+ */
+export interface DiscoverySubject {
+  /** Home Assistant's discovery prefix, `homeassistant` unless it was changed there. */
+  readonly prefix: string;
+  readonly baseTopic: string;
+  readonly device: string;
+  readonly topics: Topics;
+  readonly version: string;
+  /** Whether the owner lets pictures out, so that there is an image to show. */
+  readonly snapshots: boolean;
+}
+
+export interface DiscoveryPayload {
+  readonly device: {
+    readonly identifiers: readonly string[];
+    readonly name: string;
+    readonly manufacturer: string;
+    readonly model: string;
+    readonly sw_version: string;
+  };
+  readonly origin: { readonly name: string; readonly sw_version: string };
+  readonly availability_topic: string;
+  readonly components: Readonly<Record<string, Component>>;
+}
+
+/** An entity: its platform, its unique identifier, and the options of the platform. */
+export type Component = {
+  readonly platform: "sensor" | "binary_sensor" | "switch" | "event" | "image" | "button";
+  readonly unique_id: string;
+  readonly name: string;
+} & Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+/** Health comes every 10 s; a sensor that misses so many seconds of it shows no stale figure. */
+const HEALTH_EXPIRES = 60;
+
+export function discoveryTopic({ prefix, baseTopic, device }: DiscoverySubject): string {
+  return `${prefix}/device/${clientIdOf(baseTopic, device)}/config`;
+}
+
+/** Where Home Assistant says `online` when it has (re)started. */
+export function birthTopic(prefix: string): string {
+  return `${prefix}/status`;
+}
+
+export function discoveryPayload(subject: DiscoverySubject): DiscoveryPayload {
+  const { topics, device, version } = subject;
+  const id = clientIdOf(subject.baseTopic, device);
+  const entity = (
+    key: string,
+    platform: Component["platform"],
+    name: string,
+    options: Record<string, string | number | boolean | readonly string[]>,
+  ) => ({ [key]: { platform, unique_id: `${id}_${key}`, name, ...options } satisfies Component });
+  const health = { state_topic: topics.health, expire_after: HEALTH_EXPIRES, entity_category: "diagnostic" };
+
+  return {
+    device: {
+      identifiers: [id],
+      name: device,
+      manufacturer: "emotiond",
+      model: "Emotion camera",
+      sw_version: version,
+    },
+    origin: { name: "emotiond", sw_version: version },
+    availability_topic: topics.availability,
+    components: {
+      ...entity("emotion", "sensor", "Emotion", {
+        state_topic: topics.state,
+        device_class: "enum",
+        options: [...EMOTION_LABELS, "uncertain", "none"],
+        value_template: "{{ value_json.dominant or 'none' }}",
+        icon: "mdi:emoticon-outline",
+      }),
+      ...entity("confidence", "sensor", "Confidence", {
+        state_topic: topics.state,
+        unit_of_measurement: "%",
+        state_class: "measurement",
+        suggested_display_precision: 0,
+        value_template:
+          "{% set scores = value_json.tracks | selectattr('label', 'eq', value_json.dominant) | map(attribute='confidence') | list %}{{ (max(scores) * 100) | round(1) if scores else none }}",
+        icon: "mdi:gauge",
+      }),
+      ...entity("faces", "sensor", "Faces", {
+        state_topic: topics.state,
+        state_class: "measurement",
+        value_template: "{{ value_json.faces }}",
+        icon: "mdi:face-recognition",
+      }),
+      ...entity("face_event", "event", "Face", {
+        state_topic: topics.event,
+        event_types: ["new", "update", "end"],
+        // An event that waited for the broker is no news any more: nothing may be switched by it.
+        value_template:
+          "{% if not value_json.replayed %}{{ {'event_type': value_json.type, 'track': value_json.track, 'label': value_json.emotion.label, 'confidence': value_json.emotion.confidence, 'previous': value_json.previous, 'duration': value_json.duration, 'time': value_json.time} | to_json }}{% endif %}",
+        icon: "mdi:face-recognition",
+      }),
+      ...entity("paused", "switch", "Pause", {
+        state_topic: topics.paused,
+        command_topic: `${topics.root}/cmd/paused`,
+        payload_on: "true",
+        payload_off: "false",
+        qos: 1,
+        icon: "mdi:pause",
+      }),
+      ...entity("fps", "sensor", "Frame rate", {
+        ...health,
+        unit_of_measurement: "fps",
+        state_class: "measurement",
+        value_template: "{{ value_json.pipeline.fps }}",
+        icon: "mdi:speedometer",
+      }),
+      ...entity("temperature", "sensor", "Temperature", {
+        ...health,
+        device_class: "temperature",
+        unit_of_measurement: "°C",
+        state_class: "measurement",
+        value_template: "{{ value_json.temperature }}",
+      }),
+      ...entity("camera_status", "sensor", "Camera", {
+        ...health,
+        device_class: "enum",
+        options: ["running", "starting", "stalled", "failed"],
+        value_template: "{{ value_json.camera.status }}",
+        icon: "mdi:camera",
+      }),
+      ...entity("problem", "binary_sensor", "Problem", {
+        ...health,
+        device_class: "problem",
+        value_template: "{{ 'ON' if value_json.camera.status in ['stalled', 'failed'] else 'OFF' }}",
+      }),
+      ...(subject.snapshots
+        ? {
+            ...entity("snapshot", "image", "Snapshot", {
+              image_topic: topics.snapshot,
+              content_type: "image/jpeg",
+            }),
+            ...entity("take_snapshot", "button", "Take a snapshot", {
+              command_topic: `${topics.root}/cmd/snapshot`,
+              payload_press: "{}",
+              qos: 1,
+              icon: "mdi:camera-iris",
+            }),
+          }
+        : {}),
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { EMOTION_LABELS } from "../../src/emotion/labels.js";
+import { type DiscoverySubject, discoveryPayload, discoveryTopic } from "../../src/mqtt/home-assistant.js";
+import { topicsOf } from "../../src/mqtt/topics.js";
+import { DISCOVERY_TOPIC, deviceDiscoverySchema } from "./support/home-assistant-schema.js";
+import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
+import { publisherOf, sampleState } from "./support/samples.js";
+import { subscribe, waitFor } from "./support/subscriber.js";
+
+const subject = (snapshots = false): DiscoverySubject => ({
+  prefix: "homeassistant",
+  baseTopic: "emotiond",
+  device: "kitchen",
+  topics: topicsOf("emotiond", "kitchen"),
+  version: "1.2.3",
+  snapshots,
+});
+
+describe("discovery payload", () => {
+  it("is what Home Assistant takes", () => {
+    for (const snapshots of [false, true]) {
+      const payload = JSON.parse(JSON.stringify(discoveryPayload(subject(snapshots))));
+      expect(deviceDiscoverySchema.parse(payload)).toEqual(payload);
+      const ids = Object.values(deviceDiscoverySchema.parse(payload).components).map((one) => one.unique_id);
+      expect(new Set(ids).size).toBe(ids.length);
+    }
+    expect(discoveryTopic(subject())).toMatch(DISCOVERY_TOPIC);
+    expect(discoveryTopic({ ...subject(), baseTopic: "home/my stuff" })).toMatch(DISCOVERY_TOPIC);
+  });
+
+  it("has an image only where the owner lets pictures out", () => {
+    expect(Object.keys(discoveryPayload(subject(false)).components)).not.toContain("snapshot");
+    expect(Object.keys(discoveryPayload(subject(true)).components)).toContain("snapshot");
+  });
+
+  it("knows every label as an option, and only topics of the device", () => {
+    const { components } = discoveryPayload(subject(true));
+    for (const label of [...EMOTION_LABELS, "uncertain"]) {
+      expect(components.emotion?.options).toContain(label);
+    }
+    for (const component of Object.values(components)) {
+      for (const [key, value] of Object.entries(component)) {
+        if (key.endsWith("topic")) expect(value).toMatch(/^emotiond\/kitchen\//);
+      }
+    }
+  });
+});
+
+describe("Home Assistant at a broker", () => {
+  const cleanups: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  });
+  async function setUp(): Promise<{ broker: Mosquitto; app: Awaited<ReturnType<typeof subscribe>> }> {
+    const broker = await startMosquitto();
+    cleanups.push(() => broker.stop());
+    const app = await subscribe(broker.url, "#");
+    cleanups.push(() => app.end());
+    return { broker, app };
+  }
+  function publisher(url: string, settings: object = {}) {
+    const { publisher: sender } = publisherOf({ url, ...settings });
+    cleanups.push(() => sender.stop(500));
+    sender.start();
+    return sender;
+  }
+
+  it("is told of the device once it connects, retained, and again at its birth message", async () => {
+    const { broker, app } = await setUp();
+    const sender = publisher(broker.url);
+    sender.state(sampleState(1));
+    const configs = () => app.on("/config");
+    await app.until(() => configs().length > 0 && app.on("/state").length > 0);
+    const late = await subscribe(broker.url, "homeassistant/#");
+    await late.until((received) => received.length > 0);
+    expect(late.received[0]?.packet.retain).toBe(true);
+    deviceDiscoverySchema.parse(JSON.parse(late.received[0]?.text ?? ""));
+    await late.end();
+    await app.client.publishAsync("homeassistant/status", "offline");
+    await app.client.publishAsync("homeassistant/status", "online");
+    await app.until(() => configs().length > 1 && app.on("/state").length > 1);
+    expect(app.on("/state")).toHaveLength(2);
+  });
+
+  it("pauses and resumes with one switch, whose state is retained", async () => {
+    const { broker, app } = await setUp();
+    publisher(broker.url);
+    await app.until(() => app.on("/paused").some((message) => message.text === "false"));
+    const press = setInterval(() => app.client.publish("emotiond/kitchen/cmd/paused", "true"), 100);
+    await app.until(() => app.on("/kitchen/paused").some((message) => message.text === "true"));
+    clearInterval(press);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await app.client.publishAsync("emotiond/kitchen/cmd/paused", "false");
+    await app.until(() => app.on("/kitchen/paused").at(-1)?.text === "false");
+  });
+
+  it("forgets the device when the owner turns discovery off", async () => {
+    const { broker, app } = await setUp();
+    const first = publisher(broker.url);
+    await app.until(() => app.on("/config").length > 0);
+    await first.stop(1000);
+    publisher(broker.url, { homeAssistant: { enabled: false } });
+    await app.until(() => app.on("/config").at(-1)?.text === "");
+    const late = await subscribe(broker.url, "homeassistant/#");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(late.received).toEqual([]);
+    await late.end();
+    await waitFor(() => first.stats().connected === false);
+  });
+});
