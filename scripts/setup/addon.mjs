@@ -87,28 +87,47 @@ async function complaint(root) {
 }
 
 async function compile(root, report) {
+  const layout = join(packageFolder(root), "build", "opencv");
+  rmSync(dirname(layout), { recursive: true, force: true });
+  layOutOpenCv(layout, {
+    headers: dirname(dirname(dirname(findFile({ header: "opencv2/core/version.hpp" })))),
+    library: (module) => findFile({ library: `libopencv_${module}.so` }),
+  });
+  await compileAddon(root, { layout, nodedir: headersFolder(), flags: "-O1", report });
+}
+
+/**
+ * Compiles the addon in its place in node_modules.
+ *
+ * @param {object} options
+ * @param {string} options.layout what layOutOpenCv made
+ * @param {string | undefined} options.nodedir the folder whose include/node has Node's headers; else they are downloaded
+ * @param {string} options.flags for the compiler
+ * @param {string[]} [options.gyp] arguments to `node-gyp configure`
+ * @param {NodeJS.ProcessEnv} [options.env] such as CXX
+ * @param {(detail: string) => void} options.report
+ */
+export async function compileAddon(root, { layout, nodedir, flags, gyp = [], env: extra = {}, report }) {
   const folder = packageFolder(root);
   const build = join(folder, "build");
-  rmSync(build, { recursive: true, force: true });
-  const env = compileEnvironment(layOutOpenCv(join(build, "opencv")));
+  const env = { ...compileEnvironment(layout), ...extra };
 
   report("configuring");
-  const gyp = join(root, "node_modules", "node-gyp", "bin", "node-gyp.js");
-  const nodedir = headersFolder();
+  const program = join(root, "node_modules", "node-gyp", "bin", "node-gyp.js");
   const configured = await run(
     process.execPath,
-    [gyp, "configure", ...(nodedir === undefined ? [] : [`--nodedir=${nodedir}`])],
+    [program, "configure", ...(nodedir === undefined ? [] : [`--nodedir=${nodedir}`]), ...gyp],
     { cwd: folder, env },
   );
   if (configured.code !== 0) throw new SetupFailure(explainConfigure(configured.output, nodedir));
 
   report("preparing headers");
-  const flags = await precompileHeaders(build, env);
+  const allFlags = await precompileHeaders(build, `${flags} -w`, env);
 
   const total = sourceCount(build);
   let compiled = 0;
   const made = await run("make", ["-C", build, "BUILDTYPE=Release", `-j${jobs()}`], {
-    env: { ...env, CXXFLAGS: flags },
+    env: { ...env, CXXFLAGS: allFlags },
     onLine(line) {
       if (line.includes("CXX(target)")) compiled += 1;
       report(`file ${compiled} of ${total}`);
@@ -120,34 +139,34 @@ async function compile(root, report) {
       `The OpenCV addon does not compile${killed ? ": the compiler was killed, which means too little memory; add swap" : ""}:\n${tail(made.output)}`,
     );
   }
-  for (const leftover of ["opencv", "Release/obj.target", "Release/.deps"]) {
+  for (const leftover of ["opencv", "common.h", "common.h.gch", "Release/obj.target", "Release/.deps"]) {
     rmSync(join(build, leftover), { recursive: true, force: true });
   }
 }
 
 /**
  * The addon's build takes every library that it finds in a folder, and compiles what OpenCV's list of modules names.
- * So it is given a folder and a list with what emotiond uses, before the system's own headers.
+ * So it is given a folder and a list with what emotiond uses, before OpenCV's own headers.
+ *
+ * @param {string} folder
+ * @param {{headers: string, library: (module: string) => string}} opencv its include folder, and a library's path
  */
-function layOutOpenCv(folder) {
-  const include = join(folder, "include");
-  const lib = join(folder, "lib");
+export function layOutOpenCv(folder, { headers, library }) {
+  const { include, lib } = layoutFolders(folder);
   mkdirSync(join(include, "opencv2"), { recursive: true });
   mkdirSync(lib);
-  const header = findFile({ header: "opencv2/core/version.hpp" });
-  symlinkSync(join(dirname(header), "..", ".."), join(include, "opencv4"));
+  symlinkSync(headers, join(include, "opencv4"));
   writeFileSync(
     join(include, "opencv2", "opencv_modules.hpp"),
     COMPILED.map((module) => `#define HAVE_OPENCV_${module.toUpperCase()}\n`).join(""),
   );
-  for (const module of LINKED) {
-    const name = `libopencv_${module}.so`;
-    symlinkSync(findFile({ library: name }), join(lib, name));
-  }
-  return { include, lib };
+  for (const module of LINKED) symlinkSync(library(module), join(lib, `libopencv_${module}.so`));
 }
 
-function compileEnvironment({ include, lib }) {
+const layoutFolders = (folder) => ({ include: join(folder, "include"), lib: join(folder, "lib") });
+
+function compileEnvironment(layout) {
+  const { include, lib } = layoutFolders(layout);
   const env = {
     ...process.env,
     OPENCV4NODEJS_DISABLE_AUTOBUILD: "1",
@@ -188,9 +207,8 @@ export function headersFolder(
  * Parses what nearly every file includes once, not eighty times: compiling then takes half as long. Optimisation
  * hardly matters, as the addon only passes arguments on. Where this fails, the addon compiles all the same.
  */
-async function precompileHeaders(build, env) {
-  const flags = "-O1 -w";
-  const header = join(build, "opencv", "common.h");
+async function precompileHeaders(build, flags, env) {
+  const header = join(build, "common.h");
   const object = "Release/obj.target/opencv4nodejs/cc/core/Size.o";
   writeFileSync(
     header,
