@@ -56,7 +56,9 @@ async function main(): Promise<void> {
     return (sorted[Math.floor(sorted.length * share)] ?? Number.NaN).toFixed(1);
   });
   console.log(`faces found: ${boxes.length} of ${count}`);
-  console.log(`box side: median ${size.toFixed(2)} of ${PICTURE_SIZE} pixels; 10, 25, 75, 90 %: ${quartiles.join(", ")}`);
+  console.log(
+    `box side: median ${size.toFixed(2)} of ${PICTURE_SIZE} pixels; 10, 25, 75, 90 %: ${quartiles.join(", ")}`,
+  );
   console.log(
     `box centre: median (${median(boxes.map((box) => box.x)).toFixed(2)}, ${median(boxes.map((box) => box.y)).toFixed(2)}); the picture's is (24, 24)`,
   );

@@ -122,7 +122,10 @@ export function createNetwork(architecture: Architecture, random: Random): Netwo
           outputs.set(layer.name, addRelu(output(layer.a), output(layer.b)));
           break;
         case "flatten":
-          outputs.set(layer.name, tf.mul(tf.reshape(output(layer.input), [images.shape[0], -1]), FEATURE_SCALE));
+          outputs.set(
+            layer.name,
+            tf.mul(tf.reshape(output(layer.input), [images.shape[0], -1]), FEATURE_SCALE),
+          );
           break;
         case "dense": {
           const x = outputs.get(layer.input) as Tensor2D;

@@ -50,7 +50,9 @@ export async function loadClassifier(
     {
       model: `${manifest.name} ${manifest.version}`,
       engine: classifier.engine,
-      timings: Object.fromEntries(timings.map((timing) => [timing.engine, timing.msPerFace ?? timing.problem])),
+      timings: Object.fromEntries(
+        timings.map((timing) => [timing.engine, timing.msPerFace ?? timing.problem]),
+      ),
     },
     "chose the fastest engine (ms a face)",
   );

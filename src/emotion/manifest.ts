@@ -30,11 +30,9 @@ export const manifestSchema = z.strictObject({
   name: z.string().min(1),
   version: z.string().regex(/^\d+\.\d+\.\d+$/, { error: "must be three numbers, such as 1.0.0" }),
   created: z.string(),
-  labels: z
-    .array(z.string())
-    .refine((labels) => labels.join() === EMOTION_LABELS.join(), {
-      error: `must be the seven, in this order: ${EMOTION_LABELS.join(", ")}`,
-    }),
+  labels: z.array(z.string()).refine((labels) => labels.join() === EMOTION_LABELS.join(), {
+    error: `must be the seven, in this order: ${EMOTION_LABELS.join(", ")}`,
+  }),
   input: z.strictObject({
     size: z.int().min(16).max(512).describe("Side of the square picture in pixels"),
     channels: z.literal(1),
@@ -71,9 +69,12 @@ export async function readManifest(folder: string): Promise<Manifest> {
   try {
     text = await readFile(path, "utf8");
   } catch (cause) {
-    throw new ModelError(`no model: ${path} cannot be read; set emotion.model to a folder with a manifest.json`, {
-      cause,
-    });
+    throw new ModelError(
+      `no model: ${path} cannot be read; set emotion.model to a folder with a manifest.json`,
+      {
+        cause,
+      },
+    );
   }
   let json: unknown;
   try {
@@ -83,7 +84,9 @@ export async function readManifest(folder: string): Promise<Manifest> {
   }
   const result = manifestSchema.safeParse(json);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join(".") || "manifest"}: ${issue.message}`);
+  const problems = result.error.issues.map(
+    (issue) => `${issue.path.join(".") || "manifest"}: ${issue.message}`,
+  );
   throw new ModelError(`${path} does not fit this version of emotiond: ${problems.join("; ")}`, {
     cause: result.error,
   });

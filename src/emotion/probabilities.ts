@@ -11,7 +11,9 @@ const TOLERANCE = 1e-3;
  */
 export function checkedProbabilities(output: Float32Array, count: number): Float32Array {
   if (output.length !== count * EMOTION_COUNT) {
-    throw new ModelError(`the model gave ${output.length} scores for ${count} faces, not ${EMOTION_COUNT} a face`);
+    throw new ModelError(
+      `the model gave ${output.length} scores for ${count} faces, not ${EMOTION_COUNT} a face`,
+    );
   }
   const rows = new Float32Array(output.length);
   for (let at = 0; at < output.length; at += EMOTION_COUNT) {
@@ -20,7 +22,8 @@ export function checkedProbabilities(output: Float32Array, count: number): Float
     if (!(Math.abs(sum - 1) < TOLERANCE)) {
       throw new ModelError(`the model's scores sum to ${sum}, not 1: it was exported without its softmax`);
     }
-    for (let label = 0; label < EMOTION_COUNT; label++) rows[at + label] = (output[at + label] as number) / sum;
+    for (let label = 0; label < EMOTION_COUNT; label++)
+      rows[at + label] = (output[at + label] as number) / sum;
   }
   return rows;
 }

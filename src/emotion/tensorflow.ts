@@ -49,7 +49,9 @@ export async function openTensorFlow(folder: string, manifest: Manifest): Promis
       }),
     );
   } catch (cause) {
-    throw new ModelError(`TensorFlow does not read ${files.model.path}: ${(cause as Error).message}`, { cause });
+    throw new ModelError(`TensorFlow does not read ${files.model.path}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   const { size } = manifest.input;
   return {

@@ -1,12 +1,6 @@
 import type { Box } from "./box.js";
+import { CROP_PER_BOX } from "./crop-size.js";
 import { cv, type Mat } from "./opencv.js";
-
-/**
- * Side of the crop, as a share of the Haar box. Around FER-2013's 48 × 48 pictures, frontalface_default puts boxes
- * of 47.0 pixels (median of 655; `scripts/train/measure-crop.ts`), centred on the picture to within 0.2 pixels; the
- * network is trained on the middle 44.
- */
-export const CROP_PER_BOX = 44 / 47;
 
 export interface CropOptions {
   /** How far the head is tilted, in degrees, clockwise in the picture; the crop is turned back by as much. */
@@ -59,7 +53,11 @@ async function cropFace(grey: Mat, box: Box, side: number, options: CropOptions)
   try {
     const middle = (square + 2 * room - 1) / 2;
     const turn = cv.getRotationMatrix2D(new cv.Point2(middle, middle), rotation, 1);
-    const upright = await around.warpAffineAsync(turn, new cv.Size(around.cols, around.rows), cv.INTER_LINEAR);
+    const upright = await around.warpAffineAsync(
+      turn,
+      new cv.Size(around.cols, around.rows),
+      cv.INTER_LINEAR,
+    );
     turn.release();
     const region = upright.getRegion(new cv.Rect(room, room, square, square));
     try {

@@ -1,0 +1,34 @@
+import type { Dataset, Split } from "./dataset.js";
+import { withoutDuplicates } from "./duplicates.js";
+import { readFer2013 } from "./fer2013.js";
+import { readFerPlus, withVotes } from "./ferplus.js";
+
+export interface TrainingData {
+  readonly training: Dataset;
+  readonly evaluation: Dataset;
+  /** Training rows left out because an evaluation row has the same pixels. */
+  readonly removed: number;
+}
+
+/** There are no rows of a split that is needed. */
+export class EmptySplitError extends Error {
+  override readonly name = "EmptySplitError";
+}
+
+/** Reads the training and PublicTest rows, with FER+ votes if given, and without copies of any evaluation row. */
+export async function loadTrainingData(data: string, ferplus: string | undefined): Promise<TrainingData> {
+  const sets = await readFer2013(data);
+  const votes = ferplus === undefined ? null : await readFerPlus(ferplus);
+  const get = (split: Split): Dataset => {
+    const set = sets.get(split);
+    if (set === undefined) throw new EmptySplitError(`${data} has no ${split}`);
+    return votes === null || set.count === 0 ? set : withVotes(set, votes);
+  };
+  const evaluation = get("PublicTest");
+  const { dataset: training, removed } = withoutDuplicates(get("Training"), [evaluation, get("PrivateTest")]);
+  for (const set of [training, evaluation]) {
+    if (set.count === 0)
+      throw new EmptySplitError(`${data} has no rows with Usage ${set.split}, and training needs some`);
+  }
+  return { training, evaluation, removed };
+}

@@ -1,0 +1,208 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { EngineName } from "../../../src/emotion/classifier.js";
+import { EMOTION_COUNT, EMOTION_LABELS } from "../../../src/emotion/labels.js";
+import { loadClassifier } from "../../../src/emotion/load.js";
+import { MANIFEST_FILE, type Manifest, type ModelFile } from "../../../src/emotion/manifest.js";
+import { EngineMissingError } from "../../../src/emotion/model-error.js";
+import { CROP_PER_BOX } from "../../../src/vision/crop-size.js";
+import { type Architecture, cost } from "../architecture.js";
+import { PIXEL_MEAN, PIXEL_SCALE, plainBatch } from "../augment.js";
+import { type Dataset, select } from "../data/dataset.js";
+import { majorities, predictions, score } from "../metrics.js";
+import { createRandom } from "../random.js";
+import { tf } from "../tensorflow.js";
+import { foldedForward, measureRanges } from "./folded-forward.js";
+import { graphModel, WEIGHTS_FILE } from "./graph-model.js";
+import type { ChosenHead } from "./head.js";
+import { fold, type InferenceNetwork } from "./inference.js";
+import { onnxFloat, onnxInt8 } from "./onnx.js";
+import { probabilities } from "./score-classifier.js";
+
+export interface ExportOptions {
+  readonly architecture: Architecture;
+  /** Averaged weights and statistics by parameter name. */
+  readonly values: ReadonlyMap<string, Float32Array>;
+  readonly head: ChosenHead;
+  readonly training: Dataset;
+  readonly evaluation: Dataset;
+  /** Side of the part of the pictures that the network sees. */
+  readonly window: number;
+  readonly out: string;
+  readonly version: string;
+  readonly preset: string;
+  readonly epochs: number;
+  readonly hours: number;
+}
+
+export interface Exported {
+  readonly manifest: Manifest;
+  /** Largest difference of a probability from the reference, over 500 faces, by engine. */
+  readonly differences: Readonly<Partial<Record<EngineName, number>>>;
+}
+
+/** The files of one exported network disagree more than rounding explains. */
+export class ExportMismatchError extends Error {
+  override readonly name = "ExportMismatchError";
+}
+
+const CALIBRATION_FACES = 512;
+const CHECKED_FACES = 500;
+/** How far the mean probability may be off: float is exact to rounding, 7 and 8 bit weights are not. */
+const MEAN_TOLERANCE: Readonly<Record<EngineName, number>> = {
+  "onnx-fp32": 1e-5,
+  "onnx-int8": 0.03,
+  tensorflow: 0.02,
+};
+
+/** Writes the model's files and manifest into a folder, after checking them against each other. */
+export async function exportModel(options: ExportOptions): Promise<Exported> {
+  const network = fold(options.architecture, options.values, options.head.settings);
+  const { training, evaluation } = options;
+  const random = createRandom(7);
+  const rows = Array.from({ length: CALIBRATION_FACES }, () => random.below(training.count));
+  const ranges = measureRanges(network, training.pixels, rows, options.window);
+  const tensorflow = graphModel(network);
+  const files = new Map<string, Buffer>([
+    ["emotion-fp32.onnx", onnxFloat(network)],
+    ["emotion-int8.onnx", onnxInt8(network, ranges)],
+    ["tfjs-model.json", tensorflow.model],
+    [WEIGHTS_FILE, tensorflow.weights],
+  ]);
+  const { parameters, macs } = cost(options.architecture);
+  const manifest: Manifest = {
+    schema: 1,
+    name: `emotiond-${options.architecture.name}`,
+    version: options.version,
+    created: new Date().toISOString(),
+    labels: [...EMOTION_LABELS],
+    input: { size: network.inputSize, channels: 1, type: "uint8" },
+    normalization: { mean: PIXEL_MEAN, scale: PIXEL_SCALE, inside: true },
+    crop: { cascade: "frontalface_default", perBox: Math.round(CROP_PER_BOX * 1e4) / 1e4 },
+    output: "probabilities",
+    files: {
+      "onnx-int8": described("emotion-int8.onnx", files),
+      "onnx-fp32": described("emotion-fp32.onnx", files),
+      tensorflow: { model: described("tfjs-model.json", files), weights: [described(WEIGHTS_FILE, files)] },
+    },
+    metrics: {},
+    training: {
+      preset: options.preset,
+      epochs: options.epochs,
+      hours: options.hours,
+      pictures: training.count,
+      parameters,
+      macs,
+      head: options.head.settings,
+    },
+  };
+  const fresh = `${options.out}.new`;
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true });
+  for (const [name, bytes] of files) writeFileSync(join(fresh, name), bytes);
+  writeManifest(fresh, manifest);
+
+  const differences = await compare(fresh, network, training, options.window);
+  for (const engine of ["onnx-int8", "onnx-fp32", "tensorflow"] as const) {
+    const measured = await measure(fresh, engine, evaluation, options.head);
+    if (measured !== null) manifest.metrics[engine] = measured;
+  }
+  writeManifest(fresh, manifest);
+  // Files of the folder that are not the exporter's, such as MODEL_CARD.md, stay.
+  mkdirSync(options.out, { recursive: true });
+  for (const name of readdirSync(fresh)) renameSync(join(fresh, name), join(options.out, name));
+  rmSync(fresh, { recursive: true });
+  return { manifest, differences };
+}
+
+function writeManifest(folder: string, manifest: Manifest): void {
+  writeFileSync(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+function described(path: string, files: ReadonlyMap<string, Buffer>): ModelFile {
+  const bytes = files.get(path);
+  if (bytes === undefined) throw new Error(`no file ${path}`);
+  return { path, sha256: createHash("sha256").update(bytes).digest("hex"), bytes: bytes.length };
+}
+
+/** Runs every engine that is there on the same faces, and the folded network in TensorFlow. */
+async function compare(
+  folder: string,
+  network: InferenceNetwork,
+  training: Dataset,
+  window: number,
+): Promise<Partial<Record<EngineName, number>>> {
+  const faces = select(
+    training,
+    Array.from({ length: Math.min(CHECKED_FACES, training.count) }, (_, row) => row),
+  );
+  const reference = tf.tidy(() => {
+    const rows = Array.from({ length: faces.count }, (_, row) => row);
+    return foldedForward(network, plainBatch(faces.pixels, rows, network.inputSize, window)).dataSync();
+  });
+  const differences: Partial<Record<EngineName, number>> = {};
+  for (const engine of ["onnx-fp32", "onnx-int8", "tensorflow"] as const) {
+    const scores = await withEngine(folder, engine, (classifier) => probabilities(classifier, faces));
+    if (scores === null) continue;
+    let sum = 0;
+    let largest = 0;
+    scores.forEach((probability, i) => {
+      const difference = Math.abs(probability - (reference[i] as number));
+      sum += difference;
+      largest = Math.max(largest, difference);
+    });
+    const mean = sum / scores.length;
+    if (!(mean < MEAN_TOLERANCE[engine])) {
+      throw new ExportMismatchError(
+        `${engine} differs from the trained network by ${mean.toFixed(5)} on average`,
+      );
+    }
+    differences[engine] = largest;
+  }
+  return differences;
+}
+
+async function measure(folder: string, engine: EngineName, evaluation: Dataset, head: ChosenHead) {
+  const scores = await withEngine(folder, engine, (classifier) => probabilities(classifier, evaluation));
+  if (scores === null) return null;
+  const predicted = predictions(scores);
+  const original = score(predicted, evaluation.labels);
+  const ferplus = evaluation.votes === null ? null : score(predicted, majorities(evaluation));
+  const round = (value: number) => Math.round(value * 1e4) / 1e4;
+  return {
+    split: evaluation.split,
+    n: original.n,
+    accuracy: round(original.accuracy),
+    recall: Object.fromEntries(
+      EMOTION_LABELS.map((label, i) => [label, round(original.recall[i] || 0)] as const).slice(
+        0,
+        EMOTION_COUNT,
+      ),
+    ),
+    ferplus: ferplus === null ? null : { n: ferplus.n, accuracy: round(ferplus.accuracy) },
+    calibrationError: {
+      before: round(head.calibrationError.before),
+      after: round(head.calibrationError.after),
+    },
+  };
+}
+
+async function withEngine<T>(
+  folder: string,
+  engine: EngineName,
+  work: (classifier: Awaited<ReturnType<typeof loadClassifier>>) => Promise<T>,
+): Promise<T | null> {
+  let classifier: Awaited<ReturnType<typeof loadClassifier>>;
+  try {
+    classifier = await loadClassifier(folder, engine);
+  } catch (error) {
+    if (error instanceof EngineMissingError) return null;
+    throw error;
+  }
+  try {
+    return await work(classifier);
+  } finally {
+    await classifier.close();
+  }
+}
