@@ -1,9 +1,10 @@
-import { availableParallelism, hostname } from "node:os";
+import { hostname } from "node:os";
 import type { Frame } from "../camera/frame.js";
 import type { Box } from "../vision/box.js";
 import { cv } from "../vision/opencv.js";
 import { annotate, createMemory, onCanvas } from "./annotate.js";
 import { pixelate } from "./blur.js";
+import { createBudget } from "./budget.js";
 import { type Canvas, createCanvas, heightWithStrip, placeFrame, placePicture } from "./canvas.js";
 import type { Logger } from "./logger.js";
 import type { Machine } from "./monitor.js";
@@ -67,15 +68,6 @@ export interface Display {
   stop(): Promise<void>;
 }
 
-/** More than a monitor needs to look live, and half of what the fastest cameras give. */
-const MOST_A_SECOND = 30;
-/** Frames come a little early and late; without this every other one of a 30 Hz camera's would miss its turn. */
-const JITTER = 4;
-/**
- * The part of the processors' time that pictures may cost, the child taking about as much again: a device that
- * takes long over a picture, or that has other work to do, shows fewer of them.
- */
-const SHARE = 0.04 * availableParallelism();
 /** A face that was not found again stays pixelated this long: it is usually still there. */
 const BLUR_LINGERS = 1000;
 const PLACEHOLDER_EVERY = 1000;
@@ -104,6 +96,7 @@ export function createDisplay(options: DisplayOptions): Display {
   let stopped = false;
   let lastError = "";
   const memory = createMemory();
+  const budget = createBudget();
   const blurred = new Map<string, { box: Box; seen: number }>();
 
   const turnOn = (text: string): Screen | undefined => {
@@ -215,7 +208,7 @@ export function createDisplay(options: DisplayOptions): Display {
       } finally {
         drawing = false;
         const cost = copied + performance.now() - drawStart;
-        notBefore = start + Math.max(1000 / MOST_A_SECOND - JITTER, cost / SHARE);
+        notBefore = start + budget.spend(cost);
       }
     });
   };

@@ -41,18 +41,21 @@ const PACKAGES: Readonly<Record<string, string>> = {
 const GROUPS =
   "add the daemon's user to the groups video and render (sudo usermod -aG video,render USER), then restart it";
 
+/** A GStreamer element that is not installed, and the package that brings it. */
+export function missingElement(element: string): DisplayFault {
+  const name = PACKAGES[element];
+  return fault(
+    "missing-plugin",
+    name === undefined
+      ? `GStreamer has no element ${element}: install the plugin that provides it (apt-file search libgst${element})`
+      : `GStreamer has no element ${element}: apt install ${name}`,
+  );
+}
+
 /** Names the fault behind what gst-launch wrote to stderr before it ended. */
 export function explain(stderr: string, sink: string): DisplayFault {
   const missing = /no element "([^"]+)"/.exec(stderr)?.[1];
-  if (missing !== undefined) {
-    const name = PACKAGES[missing];
-    return fault(
-      "missing-plugin",
-      name === undefined
-        ? `GStreamer has no element ${missing}: install the plugin that provides it (apt-file search libgst${missing})`
-        : `GStreamer has no element ${missing}: apt install ${name}`,
-    );
-  }
+  if (missing !== undefined) return missingElement(missing);
   if (/erroneous pipeline|could not link|no property "/.test(stderr)) {
     return fault("bad-pipeline", `display.sink is no valid GStreamer pipeline: ${firstError(stderr)}`);
   }

@@ -296,8 +296,8 @@ function follow(child: ChildProcess): Launched {
   child.on("error", () => undefined);
   if (child.pid !== undefined) {
     try {
-      // When the processor is short, the picture waits and the faces do not.
-      setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+      // When processors are short, the picture waits and the faces do not.
+      setPriority(child.pid, constants.priority.PRIORITY_LOW);
     } catch {
       // It has ended already.
     }

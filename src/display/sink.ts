@@ -11,6 +11,14 @@ export type Sink =
   | { readonly kind: NamedSink }
   | { readonly kind: "custom"; readonly pipeline: string };
 
+/** The GStreamer element of each named sink. */
+export const ELEMENT_OF: Readonly<Record<NamedSink, string>> = {
+  kms: "kmssink",
+  framebuffer: "fbdevsink",
+  wayland: "waylandsink",
+  x11: "ximagesink",
+};
+
 /** The order in which `auto` tries: a bare console first, since there nobody else draws. */
 export const AUTO_ORDER: readonly NamedSink[] = ["kms", "wayland", "x11", "framebuffer"];
 
@@ -94,7 +102,7 @@ export function takesDescriptor({ major, minor }: GStreamerVersion): boolean {
 function tail(output: Output, { gstreamer }: LaunchOptions): string[][] {
   switch (output.kind) {
     case "kms": {
-      const sink = ["kmssink", "sync=false"];
+      const sink = [ELEMENT_OF.kms, "sync=false"];
       if (takesDescriptor(gstreamer)) sink.push(`fd=${DRM_DESCRIPTOR}`);
       else if (output.driver !== undefined) {
         sink.push(`driver-name=${DRM_DRIVERS[output.driver] ?? output.driver}`);
@@ -103,15 +111,14 @@ function tail(output: Output, { gstreamer }: LaunchOptions): string[][] {
       return [sink];
     }
     case "framebuffer": {
-      const sink = ["fbdevsink", "sync=false", `device=${output.device}`];
+      const sink = [ELEMENT_OF.framebuffer, "sync=false", `device=${output.device}`];
       if (output.screen === undefined) return [sink];
       const { width, height } = output.screen;
       return [[`video/x-raw,width=${width},height=${height},pixel-aspect-ratio=1/1`], sink];
     }
     case "wayland":
-      return [["waylandsink", "sync=false"]];
     case "x11":
-      return [["ximagesink", "sync=false"]];
+      return [[ELEMENT_OF[output.kind], "sync=false"]];
     case "custom":
       return [splitArguments(output.pipeline)];
   }
