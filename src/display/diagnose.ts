@@ -20,7 +20,7 @@ export async function diagnose(sinkText: string, machine: Machine = THIS_MACHINE
   if (!(await succeeds("gst-launch-1.0", ["--version"]))) return failed(MISSING_TOOL);
   if (sink.kind === "custom") {
     const names = splitArguments(sink.pipeline).filter(
-      (word, index, words) => index === 0 || words[index - 1] === "!",
+      (_word, index, words) => index === 0 || words[index - 1] === "!",
     );
     for (const name of names.filter((word) => /^[a-z][a-z0-9]*$/.test(word))) {
       if (!(await hasElement(name))) return failed(missingElement(name));
