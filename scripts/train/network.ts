@@ -57,14 +57,9 @@ export function createNetwork(architecture: Architecture, random: Random): Netwo
       const fanIn = layer.kernel ** 2 * shapeOf(known, layer.input).channels;
       const shape = [layer.kernel, layer.kernel, shapeOf(known, layer.input).channels, layer.filters];
       define(`${layer.name}/kernel`, normal(shape, Math.sqrt(2 / fanIn), random), true, true);
-      // The last batch norm of a branch starts at 0, so that a block starts as its shortcut (arXiv 1706.02677, 5.1).
-      const lastOfBranch = layer.name.endsWith("_b");
-      define(
-        `${layer.name}/gamma`,
-        lastOfBranch ? tf.zeros([layer.filters]) : tf.ones([layer.filters]),
-        true,
-        false,
-      );
+      // Not 0 for the last of a branch, as larger networks like it (arXiv 1706.02677): what the shortcuts alone let
+      // through a stride says little about a face, and four times the steps were needed.
+      define(`${layer.name}/gamma`, tf.ones([layer.filters]), true, false);
       define(`${layer.name}/beta`, tf.zeros([layer.filters]), true, false);
       define(`${layer.name}/mean`, tf.zeros([layer.filters]), false, false);
       define(`${layer.name}/variance`, tf.ones([layer.filters]), false, false);

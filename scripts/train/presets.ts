@@ -59,7 +59,6 @@ export const edge: Preset = {
   window: 44,
   sizes: [
     { from: 0, size: 34 },
-    { from: 0.5, size: 40 },
     { from: 0.7, size: 44 },
   ],
   augmentation,
