@@ -10,6 +10,8 @@ import type { Classifier } from "./emotion/classifier.js";
 import { loadClassifier } from "./emotion/load.js";
 import { createLifecycle, type Instant, rfc3339 } from "./events/lifecycle.js";
 import type { EmotionEvent, Health } from "./events/schema.js";
+import { createMetrics } from "./http/metrics.js";
+import { startHttp } from "./http/server.js";
 import { createPipelineMeter } from "./meter.js";
 import { createMqttPublisher } from "./mqtt/client.js";
 import { readMqttCredentials } from "./mqtt/credentials.js";
@@ -60,10 +62,6 @@ async function openClassifier({ emotion }: Config, logger: Logger): Promise<Clas
   return loadClassifier(emotion.model, emotion.engine, { logger });
 }
 
-function now(): Instant {
-  return { takenAt: Date.now(), steadyAt: performance.now() };
-}
-
 function cameraLine(camera: CameraHealth): string {
   return camera.lastError === null ? `camera ${camera.status}` : `no camera: ${camera.lastError}`;
 }
@@ -71,9 +69,8 @@ function cameraLine(camera: CameraHealth): string {
 /** Measures what the camera needs for a frame: from one handed over to the next. */
 function timeDecoding(
   put: (frame: Frame) => Promise<void>,
-  onStage: DaemonOptions["onStage"],
+  onStage: (stage: Stage, milliseconds: number) => void,
 ): (frame: Frame) => Promise<void> {
-  if (onStage === undefined) return put;
   let handedOver: number | undefined;
   return async (frame) => {
     if (handedOver !== undefined) onStage("decode", performance.now() - handedOver);
@@ -89,7 +86,7 @@ function round(value: number): number {
 /**
  * Builds every part from a validated configuration, starts them in order, and stops them in reverse.
  *
- * @throws ModelError, CascadeError, CameraError, MqttCredentialError when a part cannot be built.
+ * @throws ModelError, CascadeError, CameraError, MqttCredentialError, HttpConfigError when a part cannot be built.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { logger, environment } = options;
@@ -111,7 +108,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       ? {}
       : { runtimeDirectory: environment.RUNTIME_DIRECTORY }),
   });
-  const slot = createSlot({ lossless: isLossless(config.source) });
+  const lossless = isLossless(config.source);
+  const slot = createSlot({ lossless });
   const display = createDisplay({ config: config.display, privacy: config.privacy, logger, device });
   const snapshots = createSnapshots({
     allowed: config.privacy.snapshots,
@@ -119,6 +117,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   let paused = false;
   let frameUnderWay: Promise<void> = Promise.resolve();
+  let lastFrame: Instant | undefined;
 
   // Read on each use, so that a reload takes effect between two frames.
   const settings = {
@@ -147,6 +146,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     credentials: () => readMqttCredentials(config.mqtt, environment),
     log: logger,
     onCommand: obey,
+    snapshots: config.privacy.snapshots,
+    environment,
+  });
+  const metrics = createMetrics({
+    health,
+    delivery: () => publisher.stats(),
+    faces: () => lifecycle.live.length,
   });
 
   const pipeline = createPipeline({
@@ -162,21 +168,27 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     publish: (events) => {
       for (const event of events) {
         publisher.event(event);
+        metrics.event(event);
         options.onEvent?.(event);
       }
     },
     publishState: (state) => publisher.state(state),
     show,
-    ...(options.onStage === undefined ? {} : { onStage: options.onStage }),
+    onStage,
   });
+
+  function onStage(stage: Stage, milliseconds: number): void {
+    metrics.stage(stage, milliseconds);
+    options.onStage?.(stage, milliseconds);
+  }
 
   const supervisor = superviseCamera({
     camera,
-    deliver: timeDecoding((frame) => slot.put(frame), options.onStage),
+    deliver: timeDecoding((frame) => slot.put(frame), onStage),
     log: logger,
     onLost: (reason) => {
       meter.reset();
-      pipeline.endAll(now());
+      pipeline.endAll(endOfFaces());
       display.placeholder(`no camera: ${reason}, retrying`);
       tellHealth();
     },
@@ -188,7 +200,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       case "pause":
         paused = true;
         meter.reset();
-        pipeline.endAll(now());
+        pipeline.endAll(endOfFaces());
         logger.info("paused");
         return { ok: true };
       case "resume":
@@ -205,6 +217,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   async function show(frame: Frame): Promise<void> {
     if (display.wants()) await display.show(frame, scene(frame));
     if (snapshots.wanted()) await snapshots.answer(frame, scene(frame));
+  }
+
+  /** When faces end that no frame ends: a file's time is its own, and stands still with its last frame. */
+  function endOfFaces(): Instant {
+    const present = { takenAt: Date.now(), steadyAt: performance.now() };
+    return lossless ? (lastFrame ?? present) : present;
   }
 
   function scene(frame: Frame): Scene {
@@ -252,11 +270,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       try {
         if (paused) continue;
         const begun = performance.now();
+        lastFrame = { takenAt: frame.takenAt, steadyAt: frame.steadyAt };
         frameUnderWay = pipeline.process(frame);
         await frameUnderWay;
         const done = performance.now();
-        const latency = done - (isLossless(config.source) ? begun : frame.steadyAt);
+        const latency = done - (lossless ? begun : frame.steadyAt);
         meter.done(done, latency);
+        metrics.frame(latency);
         options.onFrame?.(frame, latency, lifecycle.live.length);
         if (meter.frames === 1) {
           notifier.ready();
@@ -299,9 +319,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   /** Ends what lives, says so to everyone, and lets go of everything native. */
   async function stop(watching: Promise<unknown>): Promise<void> {
     notifier.stopping();
-    pipeline.endAll(now());
+    pipeline.endAll(endOfFaces());
     snapshots.refuse("emotiond is stopping");
-    await Promise.all([publisher.stop(FLUSH_TIME), display.stop(), watching]);
+    await Promise.all([publisher.stop(FLUSH_TIME), display.stop(), http?.close(), watching]);
     slot.discard();
     finder.release();
     await classifier.close();
@@ -349,5 +369,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     logger.info({ model: classifier.model, engine: classifier.engine }, "configuration reloaded");
   }
 
+  const http = await startHttp(config.http, { health, delivery: () => publisher.stats(), metrics }, signal);
   return { finished: run(), reload };
 }

@@ -85,7 +85,7 @@ function print(text: string): number {
 
 /** Errors whose message says the cure; all others are bugs and keep their stack. */
 function isExpected(error: unknown): error is Error {
-  const names = ["CameraError", "CascadeError", "ModelError", "MqttCredentialError", "EngineError"];
+  const names = ["CameraError", "CascadeError", "ModelError", "MqttCredentialError", "HttpConfigError"];
   return error instanceof Error && names.includes(error.name);
 }
 

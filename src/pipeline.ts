@@ -26,7 +26,7 @@ export interface PipelineParts {
   /** Shows a frame that has been through all stages; takes what it needs before it resolves. */
   readonly show: (frame: Frame) => Promise<void>;
   /** Told how long each stage of each frame took, in milliseconds. */
-  readonly onStage?: (stage: Stage, milliseconds: number) => void;
+  readonly onStage: (stage: Stage, milliseconds: number) => void;
 }
 
 export interface Pipeline {
@@ -48,7 +48,6 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   let stateAt = Number.NEGATIVE_INFINITY;
 
   async function timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
-    if (onStage === undefined) return work();
     const begun = performance.now();
     const result = await work();
     onStage(stage, performance.now() - begun);
