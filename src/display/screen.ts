@@ -12,12 +12,12 @@ import {
   canvasFor,
   DEFAULT_CANVAS,
   type GStreamerVersion,
+  isModern,
   LARGEST_CANVAS,
   launchArguments,
   type Output,
   parseVersion,
   type Sink,
-  takesDescriptor,
 } from "./sink.js";
 import { xScreenSize } from "./xscreen.js";
 
@@ -258,7 +258,7 @@ function launch(
 ): Launched | { fault: DisplayFault } {
   let device: number | undefined;
   try {
-    if (output.kind === "kms" && takesDescriptor(gstreamer)) device = openSync(output.card, "r+");
+    if (output.kind === "kms" && isModern(gstreamer)) device = openSync(output.card, "r+");
   } catch {
     return { fault: output.kind === "kms" ? noPermission(output.card) : MISSING_TOOL };
   }

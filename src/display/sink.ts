@@ -76,7 +76,6 @@ export function parseVersion(text: string): GStreamerVersion | undefined {
 }
 
 export interface LaunchOptions {
-  /** 1.22 and later take an open DRM device (kmssink's `fd`). */
   readonly gstreamer: GStreamerVersion;
 }
 
@@ -94,8 +93,10 @@ export function launchArguments(output: Output, options: LaunchOptions): string[
   ].flatMap((element, index) => (index === 0 ? element : ["!", ...element]));
 }
 
-/** Whether kmssink takes an open device, which finds every driver and card; older ones know some names only. */
-export function takesDescriptor({ major, minor }: GStreamerVersion): boolean {
+/**
+ * Whether kmssink takes an open device (`fd`), which finds every driver and card; older ones know some names only.
+ */
+export function isModern({ major, minor }: GStreamerVersion): boolean {
   return major > 1 || minor >= 22;
 }
 
@@ -103,7 +104,7 @@ function tail(output: Output, { gstreamer }: LaunchOptions): string[][] {
   switch (output.kind) {
     case "kms": {
       const sink = [ELEMENT_OF.kms, "sync=false"];
-      if (takesDescriptor(gstreamer)) sink.push(`fd=${DRM_DESCRIPTOR}`);
+      if (isModern(gstreamer)) sink.push(`fd=${DRM_DESCRIPTOR}`);
       else if (output.driver !== undefined) {
         sink.push(`driver-name=${DRM_DRIVERS[output.driver] ?? output.driver}`);
       }
@@ -116,9 +117,14 @@ function tail(output: Output, { gstreamer }: LaunchOptions): string[][] {
       const { width, height } = output.screen;
       return [[`video/x-raw,width=${width},height=${height},pixel-aspect-ratio=1/1`], sink];
     }
-    case "wayland":
+    case "wayland": {
+      const sink = [ELEMENT_OF.wayland, "sync=false"];
+      // A monitor, not a window: the desktop's panel would hide the picture's foot.
+      if (isModern(gstreamer)) sink.push("fullscreen=true");
+      return [sink];
+    }
     case "x11":
-      return [[ELEMENT_OF[output.kind], "sync=false"]];
+      return [[ELEMENT_OF.x11, "sync=false"]];
     case "custom":
       return [splitArguments(output.pipeline)];
   }

@@ -58,7 +58,10 @@ describe("launchArguments", () => {
   });
 
   it("maps wayland and a pipeline of the user's", () => {
-    expect(sinkPart({ kind: "wayland", canvas })).toBe("waylandsink sync=false");
+    expect(sinkPart({ kind: "wayland", canvas })).toBe("waylandsink sync=false fullscreen=true");
+    expect(sinkPart({ kind: "wayland", canvas }, { gstreamer: { major: 1, minor: 20 } })).toBe(
+      "waylandsink sync=false",
+    );
     expect(sinkPart({ kind: "custom", canvas, pipeline: "videoflip method=clockwise ! fakesink" })).toBe(
       "videoflip method=clockwise ! fakesink",
     );
