@@ -1,0 +1,286 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Broker, type Message, PASSWORD, startBroker, USER } from "./broker.js";
+import { boot, HOST_ADDRESS, type Machine } from "./machine.js";
+import { type Prepared, prepare } from "./prepare.js";
+
+/**
+ * The package on a device of its own: a Debian 12 with real systemd, a V4L2 camera (the kernel's vivid), a monitor
+ * (virtio-gpu) and the host as broker. Pictures of the monitor end in dist/system-test.
+ */
+
+const pictures = join(import.meta.dirname, "..", "..", "dist", "system-test");
+const prepared: Prepared | string = prepare();
+if (typeof prepared === "string") console.log(`The virtual device is skipped: ${prepared}`);
+
+describe.skipIf(typeof prepared === "string")("the package on a device", () => {
+  let machine: Machine;
+  let broker: Broker;
+  let work: string;
+  const { base, share, deb } = prepared as Prepared;
+
+  beforeAll(async () => {
+    work = mkdtempSync(join(tmpdir(), "emotiond-device-"));
+    mkdirSync(pictures, { recursive: true });
+    broker = await startBroker(work);
+    const start = performance.now();
+    machine = await boot({ base, work, share });
+    report(`boot to the first answer: ${seconds(start)} s`);
+    // `n_devs` is one camera; its picture is a test pattern.
+    await machine.must("modprobe vivid n_devs=1");
+  });
+
+  afterAll(async () => {
+    await machine?.powerOff();
+    await broker?.stop();
+    rmSync(work, { recursive: true, force: true });
+  });
+
+  const configure = (yaml: string) =>
+    machine.must(
+      `cat >/etc/emotiond/emotiond.yaml <<'EOF'\ndevice: device\n${yaml}\nmqtt: {url: "mqtt://${HOST_ADDRESS}:${broker.port}", username: ${USER}}\nEOF`,
+    );
+  const vivid = "source: {type: video, uri: /dev/video0, framerate: 5}";
+  // Sample photos with faces, as a moving camera.
+  const faces =
+    "source: {type: stills, uri: '/usr/lib/emotiond/samples/sample*.jpg', loop: true, framerate: 5}\nevents: {updateInterval: 2}";
+
+  const property = (name: string) => machine.must(`systemctl show -P ${name} emotiond`);
+  const journal = () => machine.must("journalctl -u emotiond -o cat --no-pager");
+  const restart = async () => {
+    await machine.must("systemctl restart --no-block emotiond");
+    await active();
+  };
+  const active = (limit = 120) =>
+    until("the service is active", limit, async () => (await property("ActiveState")) === "active");
+  const heard = (since: number, test: (message: Message) => boolean) =>
+    broker.messages.some((message) => message.at >= since && test(message));
+  const hears = (what: string, since: number, test: (message: Message) => boolean, limit = 90) =>
+    until(what, limit, () => heard(since, test));
+  const isEvent = ({ topic }: Message) => topic === "emotiond/device/event";
+  const isOffline = ({ topic, text }: Message) =>
+    topic === "emotiond/device/availability" && text === "offline";
+  const isOnline = ({ topic, text }: Message) =>
+    topic === "emotiond/device/availability" && text === "online";
+  const runningCamera = ({ topic, text }: Message) =>
+    topic === "emotiond/device/health" && JSON.parse(text).camera.status === "running";
+
+  it("installs in seconds, compiling nothing, and its configuration has the sample in it", async () => {
+    const start = performance.now();
+    const out = await machine.must(
+      `DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends /deb/${deb}`,
+      300,
+    );
+    report(`apt-get install: ${seconds(start)} s`);
+    expect(out).toContain("Setting up emotiond");
+    await machine.must("emotiond check --config /etc/emotiond/emotiond.yaml");
+    expect(await machine.must("stat -c '%U:%G %a' /etc/emotiond/emotiond.yaml")).toBe("root:emotiond 640");
+  });
+
+  it("is not ready without a frame: the default Pi camera is not there", async () => {
+    await sleep(3000);
+    expect(await property("ActiveState")).toBe("activating");
+    expect(await property("NRestarts")).toBe("0");
+  });
+
+  it("is ready with the first frame of the V4L2 camera, and says online and running", async () => {
+    await machine.must(
+      `mkdir -p /etc/credstore && printf %s '${PASSWORD}' >/etc/credstore/emotiond.mqtt.password && chmod 600 /etc/credstore/*`,
+    );
+    await configure(vivid);
+    const start = performance.now();
+    await restart();
+    report(`restart to active, V4L2 camera: ${seconds(start)} s`);
+    await hears("online, with the password from the credential", start, isOnline);
+    await hears("a running camera", start, runningCamera);
+    await until("a status line", 30, async () => (await property("StatusText")).includes("fps"));
+    report(`status: ${await property("StatusText")}`);
+  });
+
+  it("finds nothing to cure in its doctor", async () => {
+    const { code, out } = await machine.sh("emotiond doctor --config /etc/emotiond/emotiond.yaml");
+    report(`doctor:\n${out}`);
+    expect(out).toContain("OpenCV");
+    expect([0, 1]).toContain(code);
+    expect(out).not.toMatch(/fail.*(OpenCV|model|engine)/i);
+  });
+
+  it("has an exposure of 2.0 or less", async () => {
+    const out = await machine.must("systemd-analyze security emotiond --no-pager | tail -1");
+    report(out);
+    expect(Number(/service: ([\d.]+)/.exec(out)?.[1])).toBeLessThanOrEqual(2);
+  });
+
+  it("sends events for faces, and draws them on the monitor", async () => {
+    await configure(`${faces}\ndisplay: {sink: kms}`);
+    const start = performance.now();
+    await restart();
+    report(`restart to active, photos and monitor: ${seconds(start)} s`);
+    await hears(
+      "a new face",
+      start,
+      (message) => isEvent(message) && JSON.parse(message.text).type === "new",
+      180,
+    );
+    await sleep(5000);
+    await machine.screenshot(join(pictures, "monitor-faces.png"));
+    expect(brightness(join(pictures, "monitor-faces.png"))).toBeGreaterThan(20);
+    report(
+      `journal warnings:\n${await machine.must("journalctl -u emotiond -p warning -o cat --no-pager | tail -5")}`,
+    );
+  });
+
+  it("reloads its configuration, and keeps the old one when the new is bad", async () => {
+    const pid = await property("MainPID");
+    await machine.must("echo 'nonsense: 1' >>/etc/emotiond/emotiond.yaml; systemctl reload emotiond");
+    await until("a refusal in the journal", 30, async () => (await journal()).includes("nonsense"));
+    expect(await property("MainPID")).toBe(pid);
+    await configure(`${faces}\ndisplay: {sink: kms}`);
+  });
+
+  it("is restarted by the watchdog when it is stopped, and offline was seen", async () => {
+    const start = performance.now();
+    const pid = await property("MainPID");
+    await machine.must(`kill -STOP ${pid}`);
+    await hears("offline", start, isOffline, 120);
+    await until("another process", 120, async () => !["0", pid].includes(await property("MainPID")));
+    report(`SIGSTOP to restart: ${seconds(start)} s`);
+    expect(await machine.must("journalctl -u emotiond --no-pager | tail -50")).toContain("Watchdog timeout");
+    await active();
+  });
+
+  it("is restarted when it is killed", async () => {
+    const start = performance.now();
+    const pid = await property("MainPID");
+    await machine.must(`kill -KILL ${pid}`);
+    await until("another process", 60, async () => !["0", pid].includes(await property("MainPID")));
+    await active();
+    report(`SIGKILL to active: ${seconds(start)} s`);
+    expect(heard(start, isOffline)).toBe(true);
+  });
+
+  it("loses no event while the network is cut", async () => {
+    const start = performance.now();
+    await hears("an event", start, isEvent);
+    await machine.network(false);
+    await sleep(30_000);
+    const restored = performance.now();
+    await machine.network(true);
+    await hears(
+      "late events",
+      restored,
+      (message) => isEvent(message) && message.text.includes('"replayed":true'),
+      180,
+    );
+    await sleep(5000);
+    const last = events().at(-1);
+    const seqs = events()
+      .filter(({ boot }) => boot === last?.boot)
+      .map(({ seq }) => seq);
+    const unique = [...new Set(seqs)].sort((a, b) => a - b);
+    expect(unique).toEqual(Array.from({ length: unique.length }, (_, i) => (unique[0] ?? 0) + i));
+  });
+
+  it("takes a camera that goes and comes back for no reason to restart", async () => {
+    await configure(vivid);
+    await restart();
+    const pid = await property("MainPID");
+    await machine.must("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind");
+    const start = performance.now();
+    await hears(
+      "a camera that does not run",
+      start,
+      (message) => message.topic.endsWith("/health") && JSON.parse(message.text).camera.status !== "running",
+    );
+    await machine.must(
+      "for i in $(seq 30); do rmmod vivid && break; sleep 1; done; ! lsmod | grep -q '^vivid'",
+      60,
+    );
+    await sleep(35_000);
+    const back = performance.now();
+    await machine.must("modprobe vivid n_devs=1");
+    await hears("a running camera", back, runningCamera, 120);
+    report(`camera back to running: ${seconds(back)} s`);
+    expect(await property("MainPID")).toBe(pid);
+  });
+
+  it("stays down with 78 on a bad configuration, and the journal says why", async () => {
+    await machine.must("printf 'device: device\\nsource: {type: telescope}\\n' >/etc/emotiond/emotiond.yaml");
+    await machine.sh("systemctl restart emotiond");
+    await sleep(8000);
+    expect(await property("ActiveState")).toBe("failed");
+    expect(await property("ExecMainStatus")).toBe("78");
+    expect(await journal()).toMatch(/source\.type/);
+    await configure(vivid);
+  });
+
+  it("starts by itself after a reboot", async () => {
+    await machine.must("echo vivid >/etc/modules-load.d/vivid.conf; systemctl reset-failed emotiond");
+    const start = performance.now();
+    await machine.reboot();
+    await active();
+    report(`reboot to active: ${seconds(start)} s`);
+    await hears("online", start, isOnline);
+  });
+
+  it("keeps configuration and outbox on an upgrade", async () => {
+    await machine.must(
+      `
+      set -e
+      echo '# mine' >>/etc/emotiond/emotiond.yaml
+      mkdir -p /var/lib/emotiond/outbox && touch /var/lib/emotiond/outbox/kept
+      cd /tmp && rm -rf up && dpkg-deb -R /deb/${deb} up
+      sed -i 's/^Version: .*/&+1/' up/DEBIAN/control
+      dpkg-deb --root-owner-group -Znone -b up up.deb >/dev/null && rm -rf up
+      DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ./up.deb
+      grep -q '# mine' /etc/emotiond/emotiond.yaml
+      test -e /var/lib/emotiond/outbox/kept`,
+      300,
+    );
+    await active();
+  });
+
+  it("leaves nothing behind when it is purged", async () => {
+    await machine.must("DEBIAN_FRONTEND=noninteractive apt-get purge -y emotiond", 120);
+    const left = await machine.must(
+      "find / -xdev \\( -path /proc -o -path /sys -o -path /tmp -o -path /deb \\) -prune -o -name '*emotiond*' -print | grep -v '^/var/lib/dpkg\\|^/var/log\\|^/var/cache/apt' || true",
+    );
+    expect(left).toBe("");
+    expect((await machine.sh("getent passwd emotiond || getent group emotiond")).out).toBe("");
+    expect((await machine.sh("systemctl is-active emotiond")).out.trim()).toBe("inactive");
+  });
+
+  interface SentEvent {
+    boot: string;
+    seq: number;
+  }
+  function events(): SentEvent[] {
+    return broker.messages.filter(isEvent).map(({ text }) => JSON.parse(text) as SentEvent);
+  }
+});
+
+const seconds = (start: number) => ((performance.now() - start) / 1000).toFixed(1);
+const report = (line: string) => console.log(line);
+
+async function until(what: string, limit: number, test: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + limit * 1000;
+  while (performance.now() < end) {
+    if (await test()) return;
+    await sleep(500);
+  }
+  throw new Error(`not within ${limit} s: ${what}`);
+}
+
+/** The mean of a picture's grey values, 0 to 255: a black screen is near 0. */
+function brightness(png: string): number {
+  const script = `
+    process.env.OPENCV4NODEJS_DISABLE_AUTOBUILD = "1";
+    const cv = require("@u4/opencv4nodejs");
+    process.stdout.write("=" + cv.imread(${JSON.stringify(png)}, cv.IMREAD_GRAYSCALE).mean().w);`;
+  const out = execFileSync(process.execPath, ["-e", script], { encoding: "utf8" });
+  return Number(out.slice(out.lastIndexOf("=") + 1));
+}

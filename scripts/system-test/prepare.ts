@@ -1,0 +1,55 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..", "..");
+
+export interface Prepared {
+  readonly base: string;
+  readonly share: string;
+  readonly deb: string;
+}
+
+const TOOLS = [
+  ["qemu-system-x86_64", "qemu-system-x86"],
+  ["qemu-img", "qemu-utils"],
+  ["mmdebstrap", "mmdebstrap"],
+  ["mke2fs", "e2fsprogs"],
+  ["mosquitto", "mosquitto"],
+] as const;
+
+/** What the test needs, made if it can be: the reason if it cannot. */
+export function prepare(): Prepared | string {
+  if (process.arch !== "x64") return "the virtual device is an x86-64 machine, and this is none";
+  const missing = TOOLS.filter(([program]) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0);
+  if (missing.length > 0 && !install(missing.map(([, name]) => name))) {
+    return `not installed, and cannot be: ${missing.map(([, name]) => name).join(", ")}`;
+  }
+  const script = (path: string, ...args: string[]) =>
+    execFileSync(join(root, "scripts", path), args, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    }).trim();
+  const base = script("system-test/base-image");
+  const share = join(root, "dist", "deb");
+  const deb = packageName();
+  // Set to test a package that is already there.
+  if (process.env.EMOTIOND_KEEP_DEB !== "1" || !existsSync(join(share, deb)))
+    script("package/package", "amd64");
+  return { base, share, deb };
+}
+
+function install(packages: string[]): boolean {
+  const sudo = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
+  const [program = "", ...args] = [
+    ...sudo,
+    ...["apt-get", "install", "-y", "--no-install-recommends", ...packages],
+  ];
+  return spawnSync(program, args, { stdio: "inherit" }).status === 0;
+}
+
+/** The name of the package that `npm run package` made. */
+function packageName(): string {
+  const manifest = readFileSync(join(root, "package.json"), "utf8");
+  return `emotiond_${(JSON.parse(manifest) as { version: string }).version}_amd64.deb`;
+}
