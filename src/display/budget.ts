@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { clamp } from "../vision/box.js";
 
 /** How often the monitor gets a picture, so that the pipeline does not feel it. */
 
-/** As live as a monitor need be. */
+/** As live as a monitor need be; and less than four a second looks broken, whatever it costs. */
 const MOST_A_SECOND = 30;
+const LEAST_A_SECOND = 4;
 /** Frames come a little early and late; without this every other one of a 30 Hz camera's would miss its turn. */
 const JITTER = 4;
 /**
@@ -24,7 +26,8 @@ const IDLE_SPENT = 0.5;
  */
 export function pictureInterval(drawingMs: number, idle: number, processors: number): number {
   const share = SATURATED_SHARE + IDLE_SPENT * Math.max(0, idle - RESERVED_IDLE);
-  return Math.max(1000 / MOST_A_SECOND - JITTER, (WHOLE_COST * drawingMs) / (share * processors));
+  const affordable = (WHOLE_COST * drawingMs) / (share * processors);
+  return clamp(affordable, 1000 / MOST_A_SECOND - JITTER, 1000 / LEAST_A_SECOND);
 }
 
 export interface Budget {
@@ -43,7 +46,7 @@ export function createBudget(options: BudgetOptions = {}): Budget {
   const readStat = options.readStat ?? (() => readFileSync("/proc/stat", "latin1"));
   const now = options.now ?? (() => performance.now());
   const processors = options.processors ?? availableParallelism();
-  let usual: number | undefined;
+  let usual = Number.POSITIVE_INFINITY;
   let idle = 0;
   let last: ProcessorTimes | undefined;
   let lookAt = 0;
@@ -66,8 +69,8 @@ export function createBudget(options: BudgetOptions = {}): Budget {
   return {
     spend: (drawingMs) => {
       look();
-      // One picture that a garbage collection fell into should not cost the monitor half a second.
-      usual = usual === undefined ? drawingMs : usual + 0.2 * (drawingMs - usual);
+      // The clock also counts time in which others ran: the quickest of the last pictures tells best what one takes.
+      usual = Math.min(drawingMs, usual * 1.05);
       return pictureInterval(usual, idle, processors);
     },
   };

@@ -86,7 +86,7 @@ describe("display", () => {
     frame.release();
     const shown = display.status().shown - before;
     expect(shown).toBeLessThanOrEqual(36);
-    expect(shown).toBeGreaterThan(3);
+    expect(shown).toBeGreaterThan(0);
   });
 
   it("wants no frame while the sink is stopped", async () => {
