@@ -21,7 +21,9 @@ export type FromGroup =
     };
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
-const tell = (message: FromGroup) => process.send?.(message);
+const tell = (message: FromGroup) => {
+  if (process.connected) process.send?.(message);
+};
 
 let devices: VirtualDevice[] = [];
 let running = true;

@@ -106,7 +106,8 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       ),
   );
 
-  let phase: "idle" | "running" | "stopping" | "stopped" = "idle";
+  /** `stopping`: what waits is still sent; `leaving`: only the goodbye is. */
+  let phase: "idle" | "running" | "stopping" | "leaving" | "stopped" = "idle";
   let attempt: { abort(failure: ConnectionFailure): void } | undefined;
   let connection: Connection | undefined;
   let version: MqttVersion = 5;
@@ -251,6 +252,9 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
         trouble(failure, wasOpen ? "connection to the broker lost" : "no connection to the broker");
         retry = setTimeout(open, backoffDelay(failures, timing.backoff, Math.random()));
       }
+    } else if (phase === "stopping" && outbox.size() > 0 && failure.code !== "ECONNREFUSED") {
+      // `stop` ends it when its time is up.
+      retry = setTimeout(open, timing.backoff.first);
     }
     notify();
   }
@@ -313,17 +317,22 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   }
 
   async function stop(timeoutMs: number): Promise<void> {
-    if (phase === "stopping" || phase === "stopped") return;
+    if (phase !== "idle" && phase !== "running") return;
     const deadline = performance.now() + timeoutMs;
     const wasRunning = phase === "running";
     phase = "stopping";
     clearTimeout(retry);
+    retry = undefined;
     // A broker that is back by now still gets what waits: one attempt, at once.
     if (wasRunning && attempt === undefined && outbox.size() > 0) open();
     const nothingToWaitFor = () =>
-      attempt === undefined || (connection !== undefined && outbox.size() === 0 && !stateOnTheWay);
+      connection === undefined
+        ? attempt === undefined && retry === undefined
+        : outbox.size() === 0 && !stateOnTheWay;
     const reserve = Math.min(GOODBYE_MS, timeoutMs / 2);
     await until(nothingToWaitFor, deadline - reserve);
+    phase = "leaving";
+    clearTimeout(retry);
     const current = connection;
     if (current !== undefined) {
       let said = false;

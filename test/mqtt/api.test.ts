@@ -1,0 +1,113 @@
+import { createRequire } from "node:module";
+import { Ajv } from "ajv";
+import addFormatsModule from "ajv-formats";
+import { describe, expect, it } from "vitest";
+import { virtualDevice } from "../../scripts/simulate/virtual-device.js";
+import { asyncApiDocument, payloadSchemas, published } from "../../src/mqtt/api.js";
+import { commandSchemas } from "../../src/mqtt/commands.js";
+import { topicsOf } from "../../src/mqtt/topics.js";
+import { startMosquitto } from "./support/mosquitto.js";
+import { capturedLog, mqttConfig, sampleHealth } from "./support/samples.js";
+import { subscribe, waitFor } from "./support/subscriber.js";
+
+const addFormats = addFormatsModule.default;
+const validators = () => {
+  const ajv = addFormats(new Ajv({ strict: false, allErrors: true }));
+  return Object.fromEntries(
+    Object.entries(payloadSchemas()).map(([name, schema]) => [name, ajv.compile(schema)]),
+  );
+};
+
+interface Document {
+  readonly channels: Record<string, { address: string }>;
+  readonly operations: Record<
+    string,
+    { action: string; bindings: { mqtt: { qos: number; retain: boolean } } }
+  >;
+}
+
+describe("AsyncAPI document", () => {
+  const document = JSON.parse(JSON.stringify(asyncApiDocument())) as Document;
+
+  it("is valid by AsyncAPI's own schema", () => {
+    const { schemas } = createRequire(import.meta.url)("@asyncapi/specs") as {
+      schemas: Record<string, object>;
+    };
+    const schema = schemas["3.0.0"];
+    if (schema === undefined) throw new Error("no schema");
+    const ajv = addFormats(
+      new Ajv({ strict: false, allErrors: true, meta: false, validateSchema: false, logger: false }),
+    );
+    const valid = ajv.validate(schema, document);
+    expect(ajv.errors ?? []).toEqual([]);
+    expect(valid).toBe(true);
+    expect(ajv.validate(schema, { ...document, channels: { event: { address: 7 } } })).toBe(false);
+  });
+
+  it("has every reference that it makes", () => {
+    const text = JSON.stringify(document);
+    for (const [, pointer] of text.matchAll(/"\$ref":"#([^"]+)"/g)) {
+      let at: unknown = document;
+      for (const key of (pointer ?? "").split("/").slice(1)) at = (at as Record<string, unknown>)[key];
+      expect(at, pointer).toBeDefined();
+    }
+  });
+
+  it("names every topic of the device, and every command", () => {
+    const addresses = Object.values(document.channels).map((channel) => channel.address);
+    const topics = topicsOf("{baseTopic}", "{device}");
+    for (const name of Object.keys(published))
+      expect(addresses).toContain(topics[name as keyof typeof topics]);
+    for (const name of Object.keys(commandSchemas)) expect(addresses).toContain(`${topics.root}/cmd/${name}`);
+  });
+
+  it("describes what a run really sends: each message fits its schema, QoS and retained flag", async () => {
+    const broker = await startMosquitto();
+    const app = await subscribe(broker.url, "emotiond/#", {});
+    const { log } = capturedLog();
+    const device = virtualDevice({
+      device: "kitchen",
+      mqtt: mqttConfig({ url: broker.url }),
+      log,
+      updateInterval: 0.1,
+      random: Math.random,
+    });
+    try {
+      const raw = await subscribe(broker.url, "nothing");
+      await raw.client.subscribeAsync("emotiond/#", { qos: 1, rap: true });
+      device.publisher.start();
+      await waitFor(() => device.publisher.stats().connected);
+      for (let i = 0; i < 150; i++) {
+        device.tick();
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      device.publisher.health(sampleHealth());
+      await app.client.publishAsync("emotiond/kitchen/cmd/pause", "{}", { qos: 1 });
+      await app.client.publishAsync("emotiond/kitchen/cmd/pause", "rubbish", { qos: 1 });
+      await raw.until(() => raw.on("/response").length >= 2);
+      await device.stop(3000);
+      await raw.until(() => raw.on("/availability").at(-1)?.text === "offline");
+      await raw.end();
+      const check = validators();
+      const seen = new Set<string>();
+      for (const { topic, text, packet } of raw.received) {
+        const name = topic.split("/").slice(2).join("_");
+        seen.add(name);
+        const validate = check[name];
+        if (validate === undefined) throw new Error(`a message on ${topic} has no schema`);
+        const value: unknown = name === "availability" ? text : text === "rubbish" ? text : JSON.parse(text);
+        if (name === "cmd_pause" && text === "rubbish") continue;
+        expect(validate(value) ? [] : validate.errors, `${topic} ${text}`).toEqual([]);
+        const binding = document.operations[`send_${name}`]?.bindings.mqtt;
+        if (binding !== undefined) expect([packet.qos, packet.retain]).toEqual([binding.qos, binding.retain]);
+      }
+      for (const name of ["availability", "event", "state", "health", "response", "paused"]) {
+        expect([...seen]).toContain(name);
+      }
+      expect(raw.on("/event").length).toBeGreaterThan(10);
+    } finally {
+      await app.end();
+      await broker.stop();
+    }
+  });
+});
