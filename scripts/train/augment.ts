@@ -1,4 +1,5 @@
 import { PICTURE_PIXELS, PICTURE_SIZE } from "./data/dataset.js";
+import { PIXEL_MEAN, PIXEL_SCALE } from "./pixels.js";
 import type { Random } from "./random.js";
 import { type Tensor4D, tf, warp } from "./tensorflow.js";
 
@@ -18,10 +19,6 @@ export interface Augmentation {
   /** How often a rectangle is filled with one grey level. */
   readonly erasing: number;
 }
-
-/** Pixels are scaled as the exported model does it: (grey − 128) / 64. */
-export const PIXEL_MEAN = 128;
-export const PIXEL_SCALE = 64;
 
 /** Row of a transform for `warp`, from output pixels of side `size` to a window of `window` pixels around the centre. */
 function transformRow(

@@ -1,36 +1,40 @@
-import { loadCheckpoint } from "./checkpoint.js";
-import { loadTrainingData } from "./data/load.js";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { cost } from "./architecture.js";
+import type { EpochRecord } from "./checkpoint.js";
+import type { TrainCommand } from "./command.js";
+import type { TrainingData } from "./data/load.js";
 import { exportModel } from "./export/export.js";
 import { chooseHead } from "./export/head.js";
-import { majorities } from "./metrics.js";
-import { createNetwork } from "./network.js";
-import { createOptimizer } from "./optimizer.js";
-import { PRESETS } from "./presets.js";
-import { createRandom } from "./random.js";
+import { fold } from "./export/inference.js";
+import { writeKeras } from "./export/keras.js";
+import { blend } from "./heads.js";
+import { majorities, predictions, score } from "./metrics.js";
+import type { Network } from "./network.js";
+import type { Preset } from "./presets.js";
+import { reportPage } from "./report.js";
+import type { Tensor } from "./tensorflow.js";
 import { logits } from "./trainer.js";
 
-export interface FinishOptions {
-  readonly data: string;
-  readonly ferplus: string | undefined;
-  readonly work: string;
-  readonly out: string;
-  readonly preset: string;
-  readonly version: string;
+export interface FinishedRun {
+  readonly command: TrainCommand;
+  readonly preset: Preset;
+  readonly data: TrainingData;
+  readonly network: Network;
+  /** Averaged weights by parameter name. */
+  readonly averages: ReadonlyMap<string, Tensor>;
+  readonly history: readonly EpochRecord[];
 }
 
-/** Takes the last checkpoint's averaged weights to an exported model. */
-export async function finishRun(options: FinishOptions): Promise<void> {
-  const preset = PRESETS[options.preset];
-  if (preset === undefined) throw new Error(`no preset ${options.preset}`);
-  const { training, evaluation } = await loadTrainingData(options.data, options.ferplus);
-  const network = createNetwork(preset.architecture, createRandom(1));
-  const optimizer = createOptimizer(network.parameters, preset);
-  const progress = loadCheckpoint(options.work, network, optimizer);
-  const both = logits(network, optimizer.averages, evaluation, preset);
+/** Takes a run's averaged weights to an exported model, checked, and to its report. */
+export async function finish(run: FinishedRun): Promise<void> {
+  const { command, preset, network, averages, history } = run;
+  const { training, evaluation } = run.data;
+  const both = logits(network, averages, evaluation, preset);
   const head = chooseHead(both, evaluation.labels, majorities(evaluation));
-  console.log("head", JSON.stringify(head));
   const values = new Map<string, Float32Array>();
-  for (const [name, tensor] of optimizer.averages) values.set(name, (await tensor.data()) as Float32Array);
+  for (const [name, tensor] of averages) values.set(name, (await tensor.data()) as Float32Array);
+  const hours = history.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
   const { manifest, differences } = await exportModel({
     architecture: preset.architecture,
     values,
@@ -38,12 +42,55 @@ export async function finishRun(options: FinishOptions): Promise<void> {
     training,
     evaluation,
     window: preset.window,
-    out: options.out,
-    version: options.version,
-    preset: options.preset,
-    epochs: progress.epoch,
-    hours: progress.history.reduce((sum, { seconds }) => sum + seconds, 0) / 3600,
+    out: command.out,
+    version: command.version,
+    preset: command.preset,
+    epochs: history.length,
+    hours: Math.round(hours * 100) / 100,
   });
-  console.log("largest differences", JSON.stringify(differences));
-  console.log(JSON.stringify(manifest.metrics, null, 1));
+  console.log(
+    `exported to ${command.out}; largest difference of a score from the trained network, over 500 faces:`,
+  );
+  for (const [engine, difference] of Object.entries(differences))
+    console.log(`  ${engine}: ${difference.toFixed(5)}`);
+  for (const [engine, metrics] of Object.entries(manifest.metrics)) {
+    const ferplus = metrics.ferplus === null ? "" : `, FER+ majority ${percent(metrics.ferplus.accuracy)}`;
+    console.log(`  ${engine}: ${evaluation.split} ${percent(metrics.accuracy)}${ferplus}`);
+  }
+  if (command.keras !== undefined) {
+    await writeKeras(fold(preset.architecture, values, head.settings), command.keras);
+    console.log(`Keras' model.json and weights.h5: ${command.keras}`);
+  }
+  const { share, offsets } = head.settings;
+  const shifted = blend(both, share).map((logit, i) => logit + (offsets[i % offsets.length] ?? 0));
+  const predicted = predictions(shifted);
+  const original = score(predicted, evaluation.labels);
+  const ferplus = evaluation.votes === null ? null : score(predicted, majorities(evaluation));
+  const { parameters, macs } = cost(preset.architecture);
+  const page = reportPage({
+    title: `${manifest.name} ${manifest.version}`,
+    facts: [
+      [`${evaluation.split}, original labels`, percent(original.accuracy)],
+      ...(ferplus === null ? [] : [["FER+ majority", percent(ferplus.accuracy)] as const]),
+      ["Least recall of a label", percent(Math.min(...original.recall))],
+      [
+        "Calibration error, before and after",
+        `${percent(head.calibrationError.before)} → ${percent(head.calibrationError.after)}`,
+      ],
+      ["Parameters", `${(parameters / 1e6).toFixed(2)} M`],
+      ["Multiply-accumulates a face", `${(macs / 1e6).toFixed(0)} M`],
+      ["Epochs", String(history.length)],
+      ["Time", `${hours.toFixed(1)} h`],
+    ],
+    history,
+    original,
+    ferplus,
+  });
+  const file = join(command.work, "report.html");
+  writeFileSync(file, page);
+  console.log(`report: ${file}`);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
 }

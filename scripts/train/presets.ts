@@ -1,6 +1,6 @@
 import { type Architecture, resNet } from "./architecture.js";
 import type { Augmentation } from "./augment.js";
-import { OUTPUTS } from "./targets.js";
+import { OUTPUTS } from "./heads.js";
 
 /** Everything that decides how a network is trained, beside the data. */
 export interface Preset {
@@ -50,7 +50,7 @@ export const edge: Preset = {
   ),
   epochs: 26,
   batch: 128,
-  learningRate: 0.05,
+  learningRate: 0.1,
   warmupEpochs: 1,
   momentum: 0.9,
   weightDecay: 5e-4,

@@ -1,9 +1,6 @@
 import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 import type { Dataset } from "./data/dataset.js";
-
-/** Two sets of seven outputs: what FER-2013's own label says, and what FER+'s raters said. */
-export const HEADS = 2;
-export const OUTPUTS = HEADS * EMOTION_COUNT;
+import { OUTPUTS } from "./heads.js";
 
 /**
  * What the two heads should say about each picture, `count` × 14. A head whose seven are all zero is not asked (no

@@ -11,6 +11,7 @@ export type TensorFlow = typeof import("@tensorflow/tfjs-node");
 export type Tensor = import("@tensorflow/tfjs-node").Tensor;
 export type Tensor1D = import("@tensorflow/tfjs-node").Tensor1D;
 export type Tensor2D = import("@tensorflow/tfjs-node").Tensor2D;
+export type Tensor3D = import("@tensorflow/tfjs-node").Tensor3D;
 export type Tensor4D = import("@tensorflow/tfjs-node").Tensor4D;
 export type Variable = import("@tensorflow/tfjs-node").Variable;
 export type Scalar = import("@tensorflow/tfjs-node").Scalar;

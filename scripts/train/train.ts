@@ -1,72 +1,90 @@
 /** `npm run train`: trains a network on FER-2013 and exports it. */
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { hasCheckpoint } from "./checkpoint.js";
-import { withoutDuplicates } from "./data/duplicates.js";
-import { readFer2013 } from "./data/fer2013.js";
-import { readFerPlus, withVotes } from "./data/ferplus.js";
-import { PRESETS } from "./presets.js";
-import { train } from "./trainer.js";
-
-const { values } = parseArgs({
-  options: {
-    data: { type: "string" },
-    ferplus: { type: "string" },
-    out: { type: "string" },
-    work: { type: "string" },
-    preset: { type: "string", default: "edge" },
-    epochs: { type: "string" },
-    resume: { type: "boolean", default: false },
-    seed: { type: "string", default: "1" },
-  },
-});
+import { hasCheckpoint, loadCheckpoint } from "./checkpoint.js";
+import { parseCommand, type TrainCommand, UsageError } from "./command.js";
+import { loadTrainingData, type TrainingData } from "./data/load.js";
+import { finish } from "./finish.js";
+import { initialize } from "./init.js";
+import { createNetwork } from "./network.js";
+import { createOptimizer } from "./optimizer.js";
+import { PRESETS, type Preset } from "./presets.js";
+import { duration, progressBar } from "./progress.js";
+import { createRandom } from "./random.js";
+import { trainSeed } from "./seed.js";
+import { tensorBoard } from "./tensorboard.js";
+import { type Trained, train } from "./trainer.js";
 
 async function main(): Promise<void> {
-  const preset = PRESETS[values.preset];
-  if (preset === undefined || values.data === undefined)
-    throw new Error("usage: train --data FILE --preset edge|tiny");
-  const work = values.work ?? join("training", values.preset);
-  mkdirSync(work, { recursive: true });
-  const sets = await readFer2013(values.data);
-  const votes = values.ferplus === undefined ? null : await readFerPlus(values.ferplus);
-  const get = (split: "Training" | "PublicTest" | "PrivateTest") => {
-    const set = sets.get(split);
-    if (set === undefined) throw new Error(`no ${split}`);
-    return votes === null || set.count === 0 ? set : withVotes(set, votes);
-  };
-  const evaluation = get("PublicTest");
-  const { dataset: training, removed } = withoutDuplicates(get("Training"), [evaluation, get("PrivateTest")]);
-  console.log(`${training.count} training pictures; ${removed} left out as copies of evaluation pictures`);
-  const epochs = values.epochs === undefined ? preset.epochs : Number(values.epochs);
-  let began = performance.now();
-  await train({
+  const command = parseCommand(process.argv.slice(2));
+  const preset = PRESETS[command.preset];
+  if (preset === undefined && command.preset !== "seed") {
+    throw new UsageError(
+      `--preset ${command.preset}: must be one of ${Object.keys(PRESETS).join(", ")}, seed`,
+    );
+  }
+  mkdirSync(command.work, { recursive: true });
+  const data = await loadTrainingData(command.data, command.ferplus);
+  console.log(
+    `${data.training.count} training pictures; ${data.removed} left out, because an evaluation picture has the same pixels`,
+  );
+  if (preset === undefined) {
+    await trainSeed(command, data);
+    return;
+  }
+  const chosen =
+    command.learningRate === undefined ? preset : { ...preset, learningRate: command.learningRate };
+  const trained = command.exportOnly ? lastCheckpoint(command, chosen) : await run(command, chosen, data);
+  const { network, optimizer, history } = trained;
+  await finish({ command, preset: chosen, data, network, averages: optimizer.averages, history });
+}
+
+function lastCheckpoint(command: TrainCommand, preset: Preset): Trained {
+  requireCheckpoint(command, "--export-only");
+  const network = createNetwork(preset.architecture, createRandom(command.seed));
+  const optimizer = createOptimizer(network.parameters, preset);
+  const { history } = loadCheckpoint(command.work, network, optimizer);
+  return { network, optimizer, history };
+}
+
+async function run(command: TrainCommand, preset: Preset, data: TrainingData): Promise<Trained> {
+  if (command.resume) requireCheckpoint(command, "--resume");
+  const epochs = command.epochs ?? preset.epochs;
+  const bar = progressBar();
+  const board = tensorBoard(command.work);
+  const { init } = command;
+  return train({
     preset,
-    training,
-    evaluation,
+    training: data.training,
+    evaluation: data.evaluation,
     epochs,
-    seed: Number(values.seed),
-    folder: work,
-    resume: values.resume && hasCheckpoint(work),
-    init: null,
-    onBatch: (epoch, batch, batches, loss) => {
-      if (batch % 50 === 49) {
-        console.log(
-          `  ${epoch + 1} ${batch + 1}/${batches} loss ${loss.toFixed(4)} ${((performance.now() - began) / 50).toFixed(0)} ms`,
-        );
-        began = performance.now();
-      }
-    },
+    seed: command.seed,
+    folder: command.work,
+    resume: command.resume,
+    ...(init === undefined
+      ? {}
+      : { prepare: (network) => initialize(network, init, data.training, preset.window) }),
+    onBatch: (epoch, batch, batches, loss) => bar.update(epoch, epochs, batch, batches, loss),
     onEpoch: (record) => {
-      console.log(JSON.stringify(record));
-      began = performance.now();
+      bar.clear();
+      board(record);
+      const ferplus = record.ferplus === null ? "" : `  FER+ ${(record.ferplus * 100).toFixed(2)} %`;
+      console.log(
+        `epoch ${String(record.epoch).padStart(3)}/${epochs}  loss ${record.loss.toFixed(4)}  ` +
+          `${data.evaluation.split} ${(record.accuracy * 100).toFixed(2)} %${ferplus}  ` +
+          `${record.size} px  ${duration(record.seconds * 1000)}`,
+      );
     },
   });
+}
+
+function requireCheckpoint({ work }: TrainCommand, option: string): void {
+  if (!hasCheckpoint(work)) throw new UsageError(`${option}: there is no checkpoint in ${work}`);
 }
 
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof Error ? error.stack : error);
+  const expected = error instanceof Error && error.name !== "Error" && error.name !== "TypeError";
+  console.error(error instanceof Error ? (expected ? error.message : error.stack) : error);
   process.exitCode = 1;
 }

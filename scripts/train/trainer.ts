@@ -1,13 +1,13 @@
-import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 import { augmentedBatch, plainBatch } from "./augment.js";
 import { type EpochRecord, loadCheckpoint, type Progress, saveCheckpoint } from "./checkpoint.js";
 import type { Dataset } from "./data/dataset.js";
+import { blend, OUTPUTS } from "./heads.js";
 import { majorities, predictions, type Scores, score } from "./metrics.js";
 import { createNetwork, type Network } from "./network.js";
 import { createOptimizer, learningRate, type Optimizer } from "./optimizer.js";
 import type { Preset } from "./presets.js";
 import { createRandom } from "./random.js";
-import { epochRows, OUTPUTS, targets } from "./targets.js";
+import { epochRows, targets } from "./targets.js";
 import { type Scalar, type Tensor, type Tensor2D, type Tensor4D, tf } from "./tensorflow.js";
 
 export interface TrainOptions {
@@ -19,10 +19,11 @@ export interface TrainOptions {
   /** Folder of the checkpoints. */
   readonly folder: string;
   readonly resume: boolean;
-  /** Weights to start from, by parameter name. */
-  readonly init: ReadonlyMap<string, Tensor> | null;
-  onBatch(epoch: number, batch: number, batches: number, loss: number): void;
-  onEpoch(record: EpochRecord): void;
+  /** Gives the network its first weights, where they are not random. */
+  readonly prepare?: (network: Network) => Promise<void>;
+  /** Told the mean loss of the epoch so far after each batch. */
+  readonly onBatch?: (epoch: number, batch: number, batches: number, loss: number) => void;
+  readonly onEpoch?: (record: EpochRecord) => void;
 }
 
 export interface Trained {
@@ -35,7 +36,7 @@ export interface Trained {
 export async function train(options: TrainOptions): Promise<Trained> {
   const { preset, training, seed } = options;
   const network = createNetwork(preset.architecture, createRandom(seed));
-  if (options.init !== null) initialize(network, options.init);
+  if (!options.resume) await options.prepare?.(network);
   const optimizer = createOptimizer(network.parameters, preset);
   let progress: Progress = { epoch: 0, epochs: options.epochs, random: seed ^ 0x5eed, seed, history: [] };
   if (options.resume) progress = loadCheckpoint(options.folder, network, optimizer);
@@ -84,7 +85,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       });
       images.dispose();
       sum += loss;
-      options.onBatch(epoch, batch, batches, sum / (batch + 1));
+      options.onBatch?.(epoch, batch, batches, sum / (batch + 1));
       // Lets signals and the progress bar through.
       if (batch % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
@@ -106,7 +107,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       seed,
       history,
     });
-    options.onEpoch(record);
+    options.onEpoch?.(record);
   }
   return { network, optimizer, history };
 }
@@ -126,13 +127,6 @@ function gatherTargets(all: Float32Array, rows: Int32Array): Float32Array {
   return values;
 }
 
-function initialize(network: Network, init: ReadonlyMap<string, Tensor>): void {
-  for (const { name, variable } of network.parameters) {
-    const value = init.get(name);
-    if (value !== undefined) variable.assign(value as typeof variable);
-  }
-}
-
 /** Logits of both heads for every row, `count` × 14. */
 export function logits(
   network: Network,
@@ -149,16 +143,6 @@ export function logits(
     });
   }
   return all;
-}
-
-/** The mean of both heads' logits, with `share` for the FER+ one: `count` × 7. */
-export function blend(both: Float32Array, share: number): Float32Array {
-  const result = new Float32Array(both.length / 2);
-  for (let i = 0; i < result.length; i++) {
-    const at = Math.floor(i / EMOTION_COUNT) * OUTPUTS + (i % EMOTION_COUNT);
-    result[i] = (1 - share) * (both[at] as number) + share * (both[at + EMOTION_COUNT] as number);
-  }
-  return result;
 }
 
 /** How right the averaged weights are, both heads counting the same. */

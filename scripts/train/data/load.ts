@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import type { Dataset, Split } from "./dataset.js";
 import { withoutDuplicates } from "./duplicates.js";
 import { readFer2013 } from "./fer2013.js";
@@ -15,9 +16,27 @@ export class EmptySplitError extends Error {
   override readonly name = "EmptySplitError";
 }
 
+/** Data cannot be read from there. */
+export class DataPathError extends Error {
+  override readonly name = "DataPathError";
+}
+
+async function readSets(data: string): Promise<Map<Split, Dataset>> {
+  const stats = statSync(data, { throwIfNoEntry: false });
+  if (stats === undefined) {
+    throw new DataPathError(
+      `there is no ${data}; --data is Kaggle's fer2013.csv (plain or .gz), or a folder with train/ and test/`,
+    );
+  }
+  if (!stats.isDirectory()) return readFer2013(data);
+  // Decoding images takes TensorFlow, which a CSV file does not.
+  const { readImageFolder } = await import("./folder.js");
+  return readImageFolder(data);
+}
+
 /** Reads the training and PublicTest rows, with FER+ votes if given, and without copies of any evaluation row. */
 export async function loadTrainingData(data: string, ferplus: string | undefined): Promise<TrainingData> {
-  const sets = await readFer2013(data);
+  const sets = await readSets(data);
   const votes = ferplus === undefined ? null : await readFerPlus(ferplus);
   const get = (split: Split): Dataset => {
     const set = sets.get(split);

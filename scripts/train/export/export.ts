@@ -8,9 +8,10 @@ import { MANIFEST_FILE, type Manifest, type ModelFile } from "../../../src/emoti
 import { EngineMissingError } from "../../../src/emotion/model-error.js";
 import { CROP_PER_BOX } from "../../../src/vision/crop-size.js";
 import { type Architecture, cost } from "../architecture.js";
-import { PIXEL_MEAN, PIXEL_SCALE, plainBatch } from "../augment.js";
+import { plainBatch } from "../augment.js";
 import { type Dataset, select } from "../data/dataset.js";
 import { majorities, predictions, score } from "../metrics.js";
+import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import { createRandom } from "../random.js";
 import { tf } from "../tensorflow.js";
 import { foldedForward, measureRanges } from "./folded-forward.js";

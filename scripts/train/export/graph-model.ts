@@ -1,5 +1,5 @@
 import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
-import { PIXEL_MEAN, PIXEL_SCALE } from "../augment.js";
+import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import type { InferenceNetwork } from "./inference.js";
 
 /** A TensorFlow.js graph model: model.json and its one file of weights. */

@@ -1,6 +1,6 @@
 import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
+import { blend } from "../heads.js";
 import { calibrationError, crossEntropy, predictions, type Scores, score, softmax } from "../metrics.js";
-import { blend } from "../trainer.js";
 import type { HeadSettings } from "./inference.js";
 
 /** No label is found less often than this, as far as offsets can bring it about; the bar is 40 %. */

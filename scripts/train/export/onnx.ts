@@ -1,6 +1,6 @@
 import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
 import { INPUT_NAME, OUTPUT_NAME } from "../../../src/emotion/onnx.js";
-import { PIXEL_MEAN, PIXEL_SCALE } from "../augment.js";
+import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import { type InferenceConv, type InferenceDense, type InferenceNetwork, samePadding } from "./inference.js";
 import { FLOAT, type OnnxGraph, onnxGraph, UINT8 } from "./onnx-graph.js";
 import { quantizeBias, quantizeWeights, type Range, rangeToScale, type Scale } from "./quantize.js";

@@ -1,0 +1,111 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+/** What `npm run train` was asked for. */
+export interface TrainCommand {
+  readonly data: string;
+  readonly ferplus: string | undefined;
+  readonly out: string;
+  /** Folder of checkpoint, TensorBoard logs and report. */
+  readonly work: string;
+  readonly preset: string;
+  readonly epochs: number | undefined;
+  readonly learningRate: number | undefined;
+  readonly seed: number;
+  readonly resume: boolean;
+  /** Folder of an exported model to start from. */
+  readonly init: string | undefined;
+  readonly version: string;
+  /** Exports what the checkpoint has, and trains no more. */
+  readonly exportOnly: boolean;
+  /** Folder for the Keras pair, if wanted. */
+  readonly keras: string | undefined;
+}
+
+/** The command line is not one that `npm run train` understands; the message has the usage. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+
+  constructor(problem: string) {
+    super(`${problem}\n\n${USAGE}`);
+  }
+}
+
+const USAGE = `npm run train -- --data FILE [options]
+
+  --data FILE          Kaggle's fer2013.csv, plain or .gz, or a folder with train/<label>/ and test/<label>/
+  --ferplus FILE       FER+ votes (fer2013new.csv), as soft targets beside the labels
+  --out DIR            where the model goes (models/emotion)
+  --preset NAME        edge, tiny, or seed (edge)
+  --epochs N           instead of the preset's
+  --learning-rate X    instead of the preset's
+  --resume             go on from the last checkpoint
+  --init DIR           start from an exported model's weights
+  --work DIR           checkpoint, TensorBoard logs and report (~/.cache/emotiond/training/PRESET)
+  --model-version V    version in the manifest (0.1.0)
+  --export-only        export the last checkpoint, train no more
+  --keras DIR          also write Keras' JSON and H5 there
+  --seed N             of the random numbers (1)`;
+
+/** @throws UsageError */
+export function parseCommand(args: readonly string[]): TrainCommand {
+  let values: ReturnType<typeof parse>;
+  try {
+    values = parse(args);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  if (values.data === undefined) throw new UsageError("--data FILE is missing");
+  if (values.resume && values.init !== undefined) {
+    throw new UsageError("--resume goes on with a run's own weights, so --init makes no sense beside it");
+  }
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
+  return {
+    data: values.data,
+    ferplus: values.ferplus,
+    out: values.out,
+    work: values.work ?? join(cache, "emotiond", "training", values.preset),
+    preset: values.preset,
+    epochs: optional(values.epochs, "epochs", (n) => Number.isInteger(n) && n > 0),
+    learningRate: optional(values["learning-rate"], "learning-rate", (x) => x > 0 && x <= 1),
+    seed: optional(values.seed, "seed", Number.isInteger) ?? 1,
+    resume: values.resume,
+    init: values.init,
+    version: values["model-version"],
+    exportOnly: values["export-only"],
+    keras: values.keras,
+  };
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    options: {
+      data: { type: "string" },
+      ferplus: { type: "string" },
+      out: { type: "string", default: "models/emotion" },
+      work: { type: "string" },
+      preset: { type: "string", default: "edge" },
+      epochs: { type: "string" },
+      "learning-rate": { type: "string" },
+      seed: { type: "string" },
+      resume: { type: "boolean", default: false },
+      init: { type: "string" },
+      "model-version": { type: "string", default: "0.1.0" },
+      "export-only": { type: "boolean", default: false },
+      keras: { type: "string" },
+    },
+  }).values;
+}
+
+function optional(
+  text: string | undefined,
+  option: string,
+  fits: (value: number) => boolean,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!fits(value)) throw new UsageError(`--${option} ${text} is out of range`);
+  return value;
+}

@@ -1,0 +1,138 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import h5wasm from "h5wasm/node";
+import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
+import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
+import type { InferenceNetwork } from "./inference.js";
+
+const JSON_FILE = "model.json";
+const WEIGHTS_FILE = "model.weights.h5";
+
+interface KerasWeights {
+  readonly layer: string;
+  readonly values: readonly { readonly shape: readonly number[]; readonly data: Float32Array }[];
+}
+
+/**
+ * Writes the network as the tutorial saved it: structure as JSON, weights as H5, in the layout of Keras 3, which reads
+ * them with `model_from_json` and `load_weights`. Pixels 0 to 255 as float in (N × S × S × 1), probabilities out.
+ */
+export async function writeKeras(network: InferenceNetwork, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const { config, weights } = describe(network);
+  writeFileSync(join(folder, JSON_FILE), `${JSON.stringify(config)}\n`);
+  await h5wasm.ready;
+  const path = join(folder, WEIGHTS_FILE);
+  if (existsSync(path)) rmSync(path);
+  const file = new h5wasm.File(path, "w");
+  try {
+    file.create_group("layers");
+    for (const { layer, values } of weights) {
+      file.create_group(`layers/${layer}`);
+      file.create_group(`layers/${layer}/vars`);
+      values.forEach(({ shape, data }, i) => {
+        file.create_dataset({ name: `layers/${layer}/vars/${i}`, data, shape: [...shape], dtype: "<f" });
+      });
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** Keras' functional configuration, and the weights under the names that its H5 files use. */
+function describe(network: InferenceNetwork): { readonly config: object; readonly weights: KerasWeights[] } {
+  const size = network.inputSize;
+  const layers: object[] = [];
+  const weights: KerasWeights[] = [];
+  const classes = new Map<string, number>();
+
+  /** Keras names weights by class and number in the H5 file, whatever the layers' own names. */
+  const register = (kind: string, values: KerasWeights["values"]) => {
+    const count = classes.get(kind) ?? 0;
+    classes.set(kind, count + 1);
+    if (values.length > 0) weights.push({ layer: count === 0 ? kind : `${kind}_${count}`, values });
+  };
+  const layer = (className: string, name: string, config: object, inputs: readonly string[]) => {
+    const tensors = inputs.map((input) => ({
+      class_name: "__keras_tensor__",
+      config: { shape: null, dtype: "float32", keras_history: [input, 0, 0] },
+    }));
+    layers.push({
+      module: "keras.layers",
+      class_name: className,
+      config: { name, trainable: true, dtype: "float32", ...config },
+      registered_name: null,
+      name,
+      inbound_nodes:
+        inputs.length === 0 ? [] : [{ args: inputs.length > 1 ? [tensors] : tensors, kwargs: {} }],
+    });
+    return name;
+  };
+  const kerasName = (name: string) => name.replaceAll("/", "_");
+
+  layer("InputLayer", "faces", { batch_shape: [null, size, size, 1], sparse: false }, []);
+  const outputs = new Map([
+    [
+      "input",
+      layer("Rescaling", "pixels", { scale: 1 / PIXEL_SCALE, offset: -PIXEL_MEAN / PIXEL_SCALE }, ["faces"]),
+    ],
+  ]);
+  const from = (name: string) => outputs.get(name) as string;
+  for (const step of network.layers) {
+    const name = kerasName(step.name);
+    switch (step.op) {
+      case "conv": {
+        const config = {
+          filters: step.outChannels,
+          kernel_size: [step.kernel, step.kernel],
+          strides: [step.stride, step.stride],
+          padding: "same",
+          data_format: "channels_last",
+          activation: step.relu ? "relu" : "linear",
+          use_bias: true,
+        };
+        outputs.set(step.name, layer("Conv2D", name, config, [from(step.input)]));
+        const shape = [step.kernel, step.kernel, step.inChannels, step.outChannels];
+        register("conv2d", [
+          { shape, data: step.weights },
+          { shape: [step.outChannels], data: step.bias },
+        ]);
+        break;
+      }
+      case "add": {
+        const sum = layer("Add", `${name}_sum`, {}, [from(step.a), from(step.b)]);
+        outputs.set(step.name, layer("Activation", name, { activation: "relu" }, [sum]));
+        break;
+      }
+      case "flatten":
+        outputs.set(step.name, layer("Flatten", name, { data_format: "channels_last" }, [from(step.input)]));
+        break;
+      case "dense":
+        outputs.set(
+          step.name,
+          layer("Dense", "scores", { units: EMOTION_COUNT, activation: "softmax", use_bias: true }, [
+            from(step.input),
+          ]),
+        );
+        register("dense", [
+          { shape: [step.inputs, EMOTION_COUNT], data: step.weights },
+          { shape: [EMOTION_COUNT], data: step.bias },
+        ]);
+        break;
+    }
+  }
+  const config = {
+    module: "keras",
+    class_name: "Functional",
+    config: {
+      name: "emotiond",
+      trainable: true,
+      layers,
+      input_layers: [["faces", 0, 0]],
+      output_layers: [["scores", 0, 0]],
+    },
+    registered_name: "Functional",
+    build_config: { input_shape: null },
+  };
+  return { config, weights };
+}

@@ -1,0 +1,156 @@
+import { EMOTION_COUNT } from "../../src/emotion/labels.js";
+import { readManifest, readModelFile } from "../../src/emotion/manifest.js";
+import { type Architecture, type ConvLayer, shapeOf, shapes } from "./architecture.js";
+import { plainBatch } from "./augment.js";
+import type { Dataset } from "./data/dataset.js";
+import { readFloats } from "./export/read-onnx.js";
+import { OUTPUTS } from "./heads.js";
+import { BATCH_NORM_EPSILON, FEATURE_SCALE, type Network } from "./network.js";
+import { createRandom } from "./random.js";
+import { type Tensor, type Tensor4D, tf } from "./tensorflow.js";
+
+/** The exported model cannot start this network. */
+export class InitError extends Error {
+  override readonly name = "InitError";
+}
+
+/** Faces from which the batch norms' statistics are taken. */
+const FACES = 512;
+
+/**
+ * Sets a network's variables so that it computes what the exported model in `folder` does.
+ *
+ * An exported model has its batch norms folded away. They come back from data: the mean and variance of each
+ * convolution over training faces become its statistics, and scale and offset are set to undo them. Both heads start
+ * as the one that was exported, without its temperature and offsets.
+ */
+export async function initialize(
+  network: Network,
+  folder: string,
+  training: Dataset,
+  window: number,
+): Promise<void> {
+  const manifest = await readManifest(folder);
+  const file = manifest.files["onnx-fp32"];
+  if (file === undefined) throw new InitError(`${folder} has no onnx-fp32 file to start from`);
+  const weights = readFloats(await readModelFile(folder, file));
+  const { architecture } = network;
+  const known = shapes(architecture);
+  const take = (name: string, length: number): Float32Array => {
+    const values = weights.get(name);
+    if (values?.length !== length) {
+      throw new InitError(
+        `${folder} holds another network than preset ${architecture.name}: ${name} has ${values?.length ?? 0} values, not ${length}`,
+      );
+    }
+    return values;
+  };
+  const set = (name: string, values: Float32Array) => {
+    const variable = network.parameters.find((parameter) => parameter.name === name)?.variable;
+    if (variable === undefined) throw new InitError(`no parameter ${name}`);
+    tf.tidy(() => {
+      variable.assign(tf.tensor(values, variable.shape));
+    });
+  };
+  for (const layer of architecture.layers) {
+    if (layer.op === "conv") {
+      const { channels } = shapeOf(known, layer.input);
+      const kernel = take(`${layer.name}/weights`, layer.kernel ** 2 * channels * layer.filters);
+      set(`${layer.name}/kernel`, fromOihw(kernel, layer, channels));
+    } else if (layer.op === "dense") {
+      const features = shapeOf(known, layer.input).channels;
+      const { side, channels } = featureShape(architecture, layer.input);
+      const head = headOf(manifest.training.head);
+      const kernel = take("logits/weights", features * EMOTION_COUNT);
+      const both = new Float32Array(features * OUTPUTS);
+      for (let row = 0; row < features; row++) {
+        const from = (row % channels) * side ** 2 + Math.floor(row / channels);
+        for (let output = 0; output < OUTPUTS; output++) {
+          const weight = kernel[from * EMOTION_COUNT + (output % EMOTION_COUNT)] as number;
+          both[row * OUTPUTS + output] = (weight * head.temperature) / FEATURE_SCALE;
+        }
+      }
+      set(`${layer.name}/kernel`, both);
+      const bias = take("logits/bias", EMOTION_COUNT);
+      set(
+        `${layer.name}/bias`,
+        Float32Array.from({ length: OUTPUTS }, (_, output) => {
+          const label = output % EMOTION_COUNT;
+          return (bias[label] as number) * head.temperature - (head.offsets[label] ?? 0);
+        }),
+      );
+    }
+  }
+  const random = createRandom(11);
+  const rows = Array.from({ length: FACES }, () => random.below(training.count));
+  const images = plainBatch(training.pixels, rows, architecture.inputSize, window);
+  restoreBatchNorms(network, images, (layer) => take(`${layer.name}/bias`, layer.filters));
+  images.dispose();
+}
+
+/** Runs the pictures through layer by layer, and sets each batch norm to what its convolution gives. */
+function restoreBatchNorms(
+  network: Network,
+  images: Tensor4D,
+  biasOf: (layer: ConvLayer) => Float32Array,
+): void {
+  const variable = (name: string) => {
+    const found = network.parameters.find((parameter) => parameter.name === name)?.variable;
+    if (found === undefined) throw new InitError(`no parameter ${name}`);
+    return found;
+  };
+  tf.tidy(() => {
+    const outputs = new Map<string, Tensor4D>([["input", images]]);
+    const output = (name: string) => outputs.get(name) as Tensor4D;
+    for (const layer of network.architecture.layers) {
+      if (layer.op === "conv") {
+        const kernel = variable(`${layer.name}/kernel`) as unknown as Tensor4D;
+        const sum = tf.conv2d(output(layer.input), kernel, layer.stride, "same");
+        const { mean, variance } = tf.moments(sum, [0, 1, 2]);
+        const bias = tf.tensor1d(biasOf(layer));
+        assign(variable(`${layer.name}/mean`), mean);
+        assign(variable(`${layer.name}/variance`), variance);
+        assign(variable(`${layer.name}/gamma`), tf.sqrt(tf.add(variance, BATCH_NORM_EPSILON)));
+        assign(variable(`${layer.name}/beta`), tf.add(mean, bias));
+        const y = tf.add(sum, bias) as Tensor4D;
+        outputs.set(layer.name, layer.relu ? tf.relu(y) : y);
+      } else if (layer.op === "add") {
+        outputs.set(layer.name, tf.relu(tf.add(output(layer.a), output(layer.b))));
+      }
+    }
+  });
+}
+
+function assign(variable: { assign(value: Tensor): void }, value: Tensor): void {
+  variable.assign(value);
+}
+
+function featureShape(architecture: Architecture, flatten: string) {
+  const layer = architecture.layers.find(({ name }) => name === flatten);
+  if (layer?.op !== "flatten") throw new InitError(`${flatten} does not flatten`);
+  return shapeOf(shapes(architecture), layer.input);
+}
+
+/** From ONNX' out, in, row, column to TensorFlow's row, column, in, out. */
+function fromOihw(weights: Float32Array, { kernel, filters }: ConvLayer, channels: number): Float32Array {
+  const result = new Float32Array(weights.length);
+  const positions = kernel ** 2;
+  for (let o = 0; o < filters; o++) {
+    for (let i = 0; i < channels; i++) {
+      for (let position = 0; position < positions; position++) {
+        result[(position * channels + i) * filters + o] = weights[
+          (o * channels + i) * positions + position
+        ] as number;
+      }
+    }
+  }
+  return result;
+}
+
+function headOf(value: unknown): { readonly temperature: number; readonly offsets: readonly number[] } {
+  const head = value as { temperature?: unknown; offsets?: unknown } | undefined;
+  if (typeof head?.temperature !== "number" || !Array.isArray(head.offsets)) {
+    throw new InitError("the manifest does not tell the temperature and offsets of its head (training.head)");
+  }
+  return { temperature: head.temperature, offsets: head.offsets as number[] };
+}
