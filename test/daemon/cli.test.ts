@@ -8,7 +8,9 @@ import { cv } from "../../src/vision/opencv.js";
 import { configFile, emotiond, type Finished, MEDIA, SAMPLE_PHOTOS } from "./daemon.js";
 
 const folder = mkdtempSync(join(tmpdir(), "emotiond-cli-"));
-const command = (...args: string[]): Promise<Finished> => emotiond(args).finished;
+// One engine: timing them all is for the daemon's start, and for a test of its own.
+const command = (...args: string[]): Promise<Finished> =>
+  emotiond(args, { EMOTIOND_EMOTION_ENGINE: "onnx-int8" }).finished;
 
 interface Classified {
   readonly file: string;
@@ -103,29 +105,26 @@ describe("the command line", () => {
 describe("emotiond classify", () => {
   const picture = (name: string, rows: number, columns: number): string => {
     const file = join(folder, name);
-    const mat = new cv.Mat(rows, columns, cv.CV_8UC3, [128, 128, 128]);
+    // Filling a large Mat goes pixel by pixel; enlarging a small one does not.
+    const pixel = new cv.Mat(1, 1, cv.CV_8UC3, [128, 128, 128]);
+    const mat = pixel.resize(rows, columns);
     cv.imwrite(file, mat);
+    pixel.release();
     mat.release();
     return file;
   };
   let crowd = "";
 
   beforeAll(() => {
-    crowd = join(folder, "crowd.jpg");
-    const photo = cv.imread(join(SAMPLE_PHOTOS, "sample4.jpg"));
-    const small = photo.resize(Math.round(photo.rows / 5), Math.round(photo.cols / 5));
-    const wall = new cv.Mat(small.rows * 4, small.cols * 4, cv.CV_8UC3, [0, 0, 0]);
-    for (let tile = 0; tile < 16; tile++) {
-      const place = new cv.Rect(
-        (tile % 4) * small.cols,
-        Math.floor(tile / 4) * small.rows,
-        small.cols,
-        small.rows,
-      );
-      small.copyTo(wall.getRegion(place));
+    crowd = join(folder, "crowd.png");
+    const photo = cv.imread(join(SAMPLE_PHOTOS, "sample1.jpg"));
+    const face = photo.getRegion(new cv.Rect(317, 316, 340, 340)).resize(120, 120);
+    const wall = photo.resize(720, 1200);
+    for (let tile = 0; tile < 60; tile++) {
+      face.copyTo(wall.getRegion(new cv.Rect((tile % 10) * 120, Math.floor(tile / 10) * 120, 120, 120)));
     }
     cv.imwrite(crowd, wall);
-    for (const mat of [photo, small, wall]) mat.release();
+    for (const mat of [photo, face, wall]) mat.release();
   });
 
   it("finds and names the faces of a photo, in its own pixels", async () => {
@@ -181,10 +180,10 @@ describe("emotiond classify", () => {
     ]);
   }, 60_000);
 
-  it("takes many faces at once", async () => {
+  it("takes sixty faces at once", async () => {
     const { code, lines } = await classify(crowd);
     expect(code).toBe(0);
-    expect(lines[0]?.faces.length).toBeGreaterThanOrEqual(12);
+    expect(lines[0]?.faces.length).toBeGreaterThanOrEqual(50);
   });
 
   it.skipIf(!existsSync(MEDIA))("finds one face in each of the seven photos", async () => {

@@ -80,6 +80,7 @@ export function configFile(config: object): string {
 export function stillsConfig(brokerUrl: string, more: object = {}): object {
   return {
     device: "test",
+    emotion: { engine: "onnx-int8" },
     source: { type: "stills", uri: join(SAMPLE_PHOTOS, "sample*.jpg"), loop: true, framerate: 10 },
     mqtt: { url: brokerUrl },
     http: { listen: "none" },

@@ -71,10 +71,11 @@ describe("emotiond run", () => {
     expect(health.at(-1)?.camera.status).toBe("running");
 
     const late = await subscribe(broker.url, "emotiond/test/#");
-    await late.until((received) => received.length >= 3);
+    await late.until((received) => received.length >= 4);
     expect(late.received.map(({ topic }) => topic.split("/").at(-1)).sort()).toEqual([
       "availability",
       "health",
+      "paused",
       "state",
     ]);
     expect(late.received.every(({ packet }) => packet.retain)).toBe(true);
@@ -112,7 +113,7 @@ describe("emotiond run", () => {
     ]);
     await client.publishAsync("emotiond/test/cmd/resume", "", { qos: 1 });
     await subscriber.until(() => live() > 0, 20_000);
-    expect(subscriber.on("/snapshot")).toEqual([]);
+    expect(subscriber.on("test/snapshot")).toEqual([]);
     await client.publishAsync("emotiond/test/cmd/pause", "", { qos: 1, retain: true });
   });
 
@@ -128,12 +129,12 @@ describe("emotiond run", () => {
     await subscriber.until(() => live() > 0, 20_000);
     await subscriber.client.publishAsync("emotiond/test/cmd/snapshot", "{}", { qos: 1 });
     await subscriber.until(
-      () => subscriber.on("/snapshot").length === 1 && subscriber.on("/response").length === 1,
+      () => subscriber.on("test/snapshot").length === 1 && subscriber.on("/response").length === 1,
     );
     expect(JSON.parse(lastOf("/response") ?? "")).toEqual({ ok: true });
-    const jpeg = subscriber.on("/snapshot")[0]?.packet.payload as Buffer;
+    const jpeg = subscriber.on("test/snapshot")[0]?.packet.payload as Buffer;
     expect([...jpeg.subarray(0, 2)]).toEqual([0xff, 0xd8]);
-    expect(subscriber.on("/snapshot")[0]?.packet.retain).toBe(false);
+    expect(subscriber.on("test/snapshot")[0]?.packet.retain).toBe(false);
   });
 
   it("lives on without a camera and says so", async () => {
