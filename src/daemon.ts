@@ -2,7 +2,7 @@ import { monotonicFactory } from "ulid";
 import { createCamera, isLossless } from "./camera/create.js";
 import type { Frame } from "./camera/frame.js";
 import { createSlot } from "./camera/slot.js";
-import { type CameraHealth, superviseCamera } from "./camera/supervisor.js";
+import { superviseCamera } from "./camera/supervisor.js";
 import type { Config } from "./config/schema.js";
 import { createDisplay } from "./display/display.js";
 import type { Scene } from "./display/scene.js";
@@ -62,10 +62,6 @@ async function openClassifier({ emotion }: Config, logger: Logger): Promise<Clas
   return loadClassifier(emotion.model, emotion.engine, { logger });
 }
 
-function cameraLine(camera: CameraHealth): string {
-  return camera.lastError === null ? `camera ${camera.status}` : `no camera: ${camera.lastError}`;
-}
-
 /** Measures what the camera needs for a frame: from one handed over to the next. */
 function timeDecoding(
   put: (frame: Frame) => Promise<void>,
@@ -118,6 +114,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let paused = false;
   let frameUnderWay: Promise<void> = Promise.resolve();
   let lastFrame: Instant | undefined;
+  let noticeShown = "";
 
   // Read on each use, so that a reload takes effect between two frames.
   const settings = {
@@ -186,10 +183,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     camera,
     deliver: timeDecoding((frame) => slot.put(frame), onStage),
     log: logger,
-    onLost: (reason) => {
+    onLost: () => {
       meter.reset();
       pipeline.endAll(endOfFaces());
-      display.placeholder(`no camera: ${reason}, retrying`);
+      tellNotice();
       tellHealth();
     },
     onRecovered: () => tellHealth(),
@@ -200,6 +197,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       case "pause":
         paused = true;
         meter.reset();
+        tellNotice();
         pipeline.endAll(endOfFaces());
         logger.info("paused");
         return { ok: true };
@@ -215,6 +213,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 
   async function show(frame: Frame): Promise<void> {
+    noticeShown = "";
     if (display.wants()) await display.show(frame, scene(frame));
     if (snapshots.wanted()) await snapshots.answer(frame, scene(frame));
   }
@@ -290,13 +289,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   async function run(): Promise<"ended" | "stopped"> {
     publisher.start();
-    display.placeholder(`no camera yet: waiting for ${camera.description}`);
     logger.info(
       { device, boot, camera: camera.description, engine: classifier.engine },
       "emotiond is starting",
     );
     const healthTimer = setInterval(tellHealth, HEALTH_INTERVAL);
-    const statusTimer = setInterval(() => notifier.status(statusLine()), STATUS_INTERVAL);
+    const statusTimer = setInterval(() => {
+      notifier.status(statusLine());
+      tellNotice();
+    }, STATUS_INTERVAL);
     const watchdog = startWatchdog({
       notifier,
       intervalMs: watchdogInterval(environment),
@@ -329,11 +330,22 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     logger.info("emotiond has stopped");
   }
 
+  /** Why there is no picture, on the monitor; nothing while there is one. */
+  function tellNotice(): void {
+    const cameraHealth = supervisor.health();
+    if (!paused && cameraHealth.status === "running") return;
+    const reason = cameraHealth.lastError ?? `waiting for ${camera.description}`;
+    const notice = paused ? "paused" : `no camera: ${reason}, retrying`;
+    if (notice !== noticeShown) display.placeholder(notice);
+    noticeShown = notice;
+  }
+
   function statusLine(): string {
     if (paused) return "paused";
-    const camera = supervisor.health();
+    const { status, lastError } = supervisor.health();
     const broker = publisher.stats().connected ? "broker connected" : "broker away";
-    if (camera.status !== "running") return `${cameraLine(camera)}, ${broker}`;
+    if (status !== "running")
+      return `${lastError === null ? `camera ${status}` : `no camera: ${lastError}`}, ${broker}`;
     return `${meter.fps(performance.now())} fps, ${lifecycle.live.length} faces, ${broker}`;
   }
 

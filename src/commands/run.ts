@@ -20,7 +20,11 @@ export async function run(file: string): Promise<number> {
     });
   }
   const daemon = await startDaemon({ config, logger, signal: stopping.signal, environment: process.env });
-  process.on("SIGHUP", () => void reload(daemon, file, logger));
+  let reloaded = Promise.resolve();
+  process.on("SIGHUP", () => {
+    // One after another: each lets go of what the one before has loaded.
+    reloaded = reloaded.then(() => reload(daemon, file, logger));
+  });
   await daemon.finished;
   logger.flush();
   return 0;
