@@ -3,6 +3,13 @@
  * Every layer names its input; the picture is `input`.
  */
 
+/** Added to the variance before the root is taken. */
+export const BATCH_NORM_EPSILON = 1e-3;
+/**
+ * Factor on the flattened features. Their norm decides how far one step moves a logit; without it the first steps
+ * of a network with thousands of features overshoot. The exporters fold it into the last layer's weights.
+ */
+export const FEATURE_SCALE = 0.2;
 /** Convolution without bias, zero padding as TensorFlow's SAME, batch norm, and ReLU if `relu`. */
 export interface ConvLayer {
   readonly op: "conv";

@@ -1,11 +1,18 @@
 import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 import { readManifest, readModelFile } from "../../src/emotion/manifest.js";
-import { type Architecture, type ConvLayer, shapeOf, shapes } from "./architecture.js";
+import {
+  type Architecture,
+  BATCH_NORM_EPSILON,
+  type ConvLayer,
+  FEATURE_SCALE,
+  shapeOf,
+  shapes,
+} from "./architecture.js";
 import { plainBatch } from "./augment.js";
 import type { Dataset } from "./data/dataset.js";
 import { readFloats } from "./export/read-onnx.js";
 import { OUTPUTS } from "./heads.js";
-import { BATCH_NORM_EPSILON, FEATURE_SCALE, type Network } from "./network.js";
+import type { Network } from "./network.js";
 import { createRandom } from "./random.js";
 import { type Tensor, type Tensor4D, tf } from "./tensorflow.js";
 

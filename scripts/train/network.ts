@@ -1,4 +1,4 @@
-import { type Architecture, shapeOf, shapes } from "./architecture.js";
+import { type Architecture, BATCH_NORM_EPSILON, FEATURE_SCALE, shapeOf, shapes } from "./architecture.js";
 import type { Random } from "./random.js";
 import {
   addRelu,
@@ -11,13 +11,6 @@ import {
   type Variable,
 } from "./tensorflow.js";
 
-/** Added to the variance before the root is taken. */
-export const BATCH_NORM_EPSILON = 1e-3;
-/**
- * Factor on the flattened features. Their norm decides how far one step moves a logit; without it the first steps
- * of a network with thousands of features overshoot. The exporters fold it into the last layer's weights.
- */
-export const FEATURE_SCALE = 0.2;
 /** How much of the running mean and variance is kept at each step. */
 const RUNNING_MOMENTUM = 0.95;
 

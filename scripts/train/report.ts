@@ -135,7 +135,7 @@ function bars({ recall }: Scores): string {
   }).join("");
 }
 
-function escapedd(text: string): string {
+function escaped(text: string): string {
   const entities: Readonly<Record<string, string>> = {
     "&": "&amp;",
     "<": "&lt;",

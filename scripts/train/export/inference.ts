@@ -1,6 +1,12 @@
 import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
-import { type Architecture, type Layer, shapeOf, shapes } from "../architecture.js";
-import { BATCH_NORM_EPSILON, FEATURE_SCALE } from "../network.js";
+import {
+  type Architecture,
+  BATCH_NORM_EPSILON,
+  FEATURE_SCALE,
+  type Layer,
+  shapeOf,
+  shapes,
+} from "../architecture.js";
 
 /** A network as it computes on the device: batch norm folded, one head, probabilities out. */
 export interface InferenceNetwork {
