@@ -22,7 +22,12 @@ export async function installModules(root, report) {
   const { code, output } = await run(
     program,
     // dev and optional even under NODE_ENV=production: the compiler is among them.
-    [...prefix, "ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund"],
+    [
+      ...prefix,
+      ...["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund"],
+      // npm's own pauses add up to five minutes before it says that there is no network.
+      ...["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"],
+    ],
     { cwd: root },
   );
   if (code === 0) return;
