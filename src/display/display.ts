@@ -54,13 +54,18 @@ export interface Display {
    * drawing and sending come after. Never rejects. A frame that is not wanted settles at once.
    */
   show(frame: Frame, scene: Scene): Promise<void>;
-  /** Shows why there is no picture, with a clock that goes on, until the next `show`. */
-  placeholder(reason: string, title?: string): void;
+  /**
+   * Shows why there is no picture, with a clock that goes on, until the next `show`. What comes before the first
+   * colon is the headline: `no camera: /dev/video0 is gone, retrying`, or just `paused`.
+   */
+  placeholder(notice: string): void;
   /**
    * Changes the sink: to `none`, `auto`, a named one, or the pipeline that the configuration names. Another pipeline
    * is refused, since it could send pictures off the device. Where the new sink cannot show, the old one goes on.
    */
   setSink(sink: string): Promise<SetSinkResult>;
+  /** Takes a new configuration in: its sink from now on, be it one that cannot show yet, and its pipeline allowed. */
+  configure(config: DisplayOptions["config"]): Promise<void>;
   /** A JPEG of the annotated picture, faces pixelated if so configured. The frame has to live until it settles. */
   renderSnapshot(frame: Frame, scene: Scene): Promise<Buffer>;
   status(): DisplayStatus;
@@ -78,9 +83,10 @@ const JPEG_QUALITY = 85;
 
 /** Starts the display; with the sink `none` it does nothing until `setSink`. */
 export function createDisplay(options: DisplayOptions): Display {
-  const { config, privacy, logger } = options;
+  const { privacy, logger } = options;
   const device = options.device ?? hostname();
 
+  let config = options.config;
   let sink = config.sink;
   let screen: Screen | undefined;
   let turnOff: AbortController | undefined;
@@ -92,7 +98,8 @@ export function createDisplay(options: DisplayOptions): Display {
     detail: "waiting for the camera",
   };
   let ticker: NodeJS.Timeout | undefined;
-  let switching = false;
+  let switching = 0;
+  let lastChange: Promise<unknown> = Promise.resolve();
   let stopped = false;
   let lastError = "";
   const memory = createMemory();
@@ -143,7 +150,7 @@ export function createDisplay(options: DisplayOptions): Display {
 
   const drawNotice = () => {
     if (canvas === undefined || drawing || screen?.ready() === false) return;
-    const shown = notice ?? { title: "starting", detail: "waiting for a picture" };
+    const shown = notice ?? readNotice("starting: waiting for a picture");
     try {
       drawPlaceholder(canvas.mat, { ...shown, device, clock: timeOfDay() });
       screen?.offer(canvas.pixels);
@@ -213,6 +220,16 @@ export function createDisplay(options: DisplayOptions): Display {
     });
   };
 
+  /** One change of sink after another. */
+  const change = <Result>(make: () => Promise<Result>): Promise<Result> => {
+    switching++;
+    const made = lastChange.then(make).finally(() => {
+      switching--;
+    });
+    lastChange = made.catch(() => undefined);
+    return made;
+  };
+
   const setSink = async (text: string): Promise<SetSinkResult> => {
     const wanted = text.trim();
     const parsed = parseSink(wanted);
@@ -223,12 +240,11 @@ export function createDisplay(options: DisplayOptions): Display {
       };
     }
     if (stopped) return { ok: false, error: "the display has stopped" };
-    if (switching) return { ok: false, error: "another display command is being carried out" };
+    if (switching > 0) return { ok: false, error: "another display command is being carried out" };
     if (wanted === sink.trim() && (screen?.state === "showing" || parsed.kind === "none"))
       return { ok: true };
-    switching = true;
-    const before = sink;
-    try {
+    const carriedOut = change(async (): Promise<SetSinkResult> => {
+      const before = sink;
       await shutDown();
       const next = turnOn(wanted);
       if (next === undefined) return { ok: true };
@@ -238,12 +254,19 @@ export function createDisplay(options: DisplayOptions): Display {
       await shutDown();
       turnOn(before);
       return { ok: false, error };
-    } catch (error) {
+    });
+    return carriedOut.catch((error: unknown) => {
       guard(error);
       return { ok: false, error: error instanceof Error ? error.message : String(error) };
-    } finally {
-      switching = false;
-    }
+    });
+  };
+
+  const configure = (next: DisplayOptions["config"]): Promise<void> => {
+    config = next;
+    return change(async () => {
+      await shutDown();
+      turnOn(next.sink);
+    });
   };
 
   const stop = async () => {
@@ -261,11 +284,12 @@ export function createDisplay(options: DisplayOptions): Display {
   return {
     wants,
     show,
-    placeholder: (reason, title = "no camera") => {
-      notice = { title, detail: title === "no camera" ? `${reason}, retrying` : reason };
+    placeholder: (text) => {
+      notice = readNotice(text);
       drawNotice();
     },
     setSink,
+    configure,
     renderSnapshot: (frame, scene) => renderSnapshot(frame, scene, privacy.blurFaces),
     status: () => ({
       sink,
@@ -281,6 +305,13 @@ export function createDisplay(options: DisplayOptions): Display {
     }),
     stop,
   };
+}
+
+function readNotice(text: string): { title: string; detail: string } {
+  const colon = text.indexOf(": ");
+  return colon < 0
+    ? { title: text, detail: "" }
+    : { title: text.slice(0, colon), detail: text.slice(colon + 2) };
 }
 
 async function settledOrLate(screen: Screen): Promise<void> {

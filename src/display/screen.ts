@@ -140,7 +140,9 @@ export function createScreen(options: ScreenOptions): Screen {
             continue;
           }
           launched = true;
-          const end = await play(await sized(candidate.output), version);
+          const target = await sized(candidate.output);
+          if (signal.aborted) return;
+          const end = await play(target, version);
           if (signal.aborted) return;
           healthy = end.shownFor >= times.healthyAfter;
           tell(end.fault);

@@ -175,6 +175,22 @@ describe("setSink", () => {
   });
 });
 
+describe("configure", () => {
+  it("takes another pipeline from the configuration, and keeps a sink that cannot show yet", async () => {
+    const { display } = open("none");
+    await display.configure({ sink: "fakesink sync=false name=other" });
+    await showOne(display, scene);
+    await expect(display.setSink("none")).resolves.toEqual({ ok: true });
+    await expect(display.setSink("fakesink sync=false name=other")).resolves.toEqual({ ok: true });
+    await display.configure({ sink: "x11" });
+    await until(() => display.status().fault !== null, "the fault");
+    expect(display.status()).toMatchObject({
+      sink: "x11",
+      fault: expect.stringContaining("DISPLAY is not set"),
+    });
+  });
+});
+
 describe("renderSnapshot", () => {
   it("is a JPEG of the annotated picture", async () => {
     const { display } = open("none");
@@ -288,7 +304,7 @@ describe.skipIf(!hasX)("an X server's window", () => {
     const { display } = open("x11", onX());
     await showOne(display, scene);
     const before = display.status().shown;
-    display.placeholder("/dev/video0 is gone");
+    display.placeholder("no camera: /dev/video0 is gone, retrying");
     await until(() => display.status().shown >= before + 2, "the notice and its clock");
     await new Promise((resolve) => setTimeout(resolve, 200));
     const away = await server.screenshot(process.env.KEEP_PLACEHOLDER);
