@@ -23,7 +23,7 @@ export interface DiskOutboxOptions extends OutboxLimits {
   readonly log: MqttLog;
   /** Events kept in memory beside those on disk; default 2000. */
   readonly memoryEvents?: number;
-  /** Milliseconds before a disk that failed is tried again; default 60,000. */
+  /** Milliseconds before a disk that failed is tried again; default 10,000. */
   readonly retryAfter?: number;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
@@ -63,7 +63,7 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
   const { path, maxEvents, maxAge, log } = options;
   const diskAfter = options.diskAfter * 1000;
   const memoryEvents = options.memoryEvents ?? 2000;
-  const retryAfter = options.retryAfter ?? 60_000;
+  const retryAfter = options.retryAfter ?? 10_000;
   const now = options.now ?? (() => performance.now());
   const wall = options.wall ?? (() => Date.now());
   const run = randomUUID();
