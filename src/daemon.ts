@@ -23,6 +23,7 @@ import { createServiceNotifier } from "./system/notify.js";
 import { readTemperature } from "./system/temperature.js";
 import { startWatchdog, watchdogInterval } from "./system/watchdog.js";
 import { VERSION } from "./version.js";
+import { toFractions } from "./vision/box.js";
 import { cropFaces } from "./vision/crop.js";
 import { createFaceFinder } from "./vision/finder.js";
 import { createTracker } from "./vision/tracker.js";
@@ -228,6 +229,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return {
       device,
       faces: lifecycle.live.map((face) => ({ ...face, ageSeconds: (frame.steadyAt - face.since) / 1000 })),
+      followed: tracker.tracks.map(({ id, box }) => ({
+        trackId: id,
+        box: toFractions(box, frame.width, frame.height),
+      })),
       fps: meter.fps(performance.now()),
       broker: publisher.stats().connected ? "connected" : "away",
       camera: supervisor.health().status,
@@ -361,7 +366,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const [oldClassifier, oldFinder] = [classifier, finder];
     classifier = nextClassifier;
     finder = nextFinder;
-    const oldSink = config.display.sink;
     config = {
       ...next,
       device,
@@ -371,7 +375,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       http: config.http,
     };
     logger.level = next.log.level;
-    if (next.display.sink !== oldSink) await display.setSink(next.display.sink);
+    await display.configure(next.display);
     if (restartKeys.length > 0)
       logger.warn({ sections: restartKeys }, "changes in these sections need a restart");
     // The frame that is under way still uses them.

@@ -26,6 +26,7 @@ const TEST = [
   { apt: "mosquitto", files: programs(["mosquitto"]) },
   { apt: "mosquitto-clients", files: programs(["mosquitto_pub", "mosquitto_sub"]) },
   { apt: "xvfb", files: programs(["Xvfb"]) },
+  { apt: "imagemagick", files: programs(["import"]) },
   { apt: "gstreamer1.0-tools", files: programs(["gst-launch-1.0"]) },
   { apt: "gstreamer1.0-plugins-base", files: [plugin("app")] },
   { apt: "gstreamer1.0-x", files: [plugin("ximagesink")] },

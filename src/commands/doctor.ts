@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { connectAsync } from "mqtt";
 import { findCameraTool } from "../camera/camera-tool.js";
@@ -8,8 +7,7 @@ import { captureDevices } from "../camera/v4l2.js";
 import { checkVideoDevice, checkVideoFile, describeVideo, parseVideoUri } from "../camera/video-source.js";
 import { defaultConfig, loadConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
-import { probe } from "../display/monitor.js";
-import { AUTO_ORDER, parseSink } from "../display/sink.js";
+import { diagnose } from "../display/diagnose.js";
 import { readMqttCredentials } from "../mqtt/credentials.js";
 import { failureOf } from "../mqtt/failure.js";
 import { createLogger } from "../system/log.js";
@@ -134,25 +132,9 @@ async function checkModel({ emotion }: Config): Promise<Finding> {
   return ok(`${model.name} ${model.version} on ${engine}`);
 }
 
-function checkDisplay({ display }: Config): Finding {
-  const sink = parseSink(display.sink);
-  if (sink.kind === "none") return ok("none wanted");
-  try {
-    execFileSync("gst-launch-1.0", ["--version"], { stdio: "ignore", timeout: 5_000 });
-  } catch {
-    return fail("gst-launch-1.0 does not run: sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-bad");
-  }
-  if (sink.kind === "custom") return ok(`pipeline ${sink.pipeline}`);
-  const kinds = sink.kind === "auto" ? AUTO_ORDER : [sink.kind];
-  const faults: string[] = [];
-  for (const kind of kinds) {
-    const found = probe(kind);
-    if ("output" in found) return ok(`${kind}, ${found.output.canvas.width}×${found.output.canvas.height}`);
-    faults.push(`${kind}: ${found.fault.message}`);
-  }
-  return sink.kind === "auto"
-    ? warn(`nothing to show pictures on; ${faults.join("; ")}`)
-    : fail(faults.join("; "));
+async function checkDisplay({ display }: Config): Promise<Finding> {
+  const { level, message } = await diagnose(display.sink);
+  return { verdict: level, text: message };
 }
 
 async function checkBroker({ mqtt }: Config): Promise<Finding> {

@@ -168,7 +168,7 @@ export function createDisplay(options: DisplayOptions): Display {
   };
 
   const blur = (target: Canvas, place: Box, scene: Scene, now: number) => {
-    for (const face of scene.faces) blurred.set(face.trackId, { box: face.box, seen: now });
+    for (const { trackId, box } of scene.followed) blurred.set(trackId, { box, seen: now });
     for (const [track, { seen }] of blurred) if (now - seen > BLUR_LINGERS) blurred.delete(track);
     pixelate(
       target.mat,
@@ -340,7 +340,7 @@ export async function renderSnapshot(frame: Frame, scene: Scene, blurFaces: bool
     if (blurFaces) {
       pixelate(
         canvas.mat,
-        scene.faces.map(({ box }) => onCanvas(box, place)),
+        scene.followed.map(({ box }) => onCanvas(box, place)),
       );
     }
     annotate(canvas.mat, scene, { place });

@@ -17,6 +17,8 @@ export interface SceneFace {
 export interface Scene {
   readonly device: string;
   readonly faces: readonly SceneFace[];
+  /** Every face that is followed, whether it has an event yet or not: what blurring covers. */
+  readonly followed: readonly { readonly trackId: string; readonly box: Box }[];
   /** Frames a second of the pipeline. */
   readonly fps: number;
   readonly broker: "connected" | "away";
