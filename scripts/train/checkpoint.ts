@@ -94,7 +94,7 @@ export function loadCheckpoint(folder: string, network: Network, optimizer: Opti
   const header = JSON.parse(bytes.toString("utf8", 4, 4 + length)) as Header;
   if (header.architecture !== JSON.stringify(network.architecture)) {
     throw new CheckpointError(
-      `${join(folder, FILE)} is of another network; train into another --out, or start anew without --resume`,
+      `${join(folder, FILE)} is of another network; train into another --work, or start anew without --resume`,
     );
   }
   const variables = new Map(network.parameters.map(({ name, variable }) => [name, variable]));

@@ -3,8 +3,8 @@ import { type Tensor, tf } from "./tensorflow.js";
 
 /** Stochastic gradient descent with Nesterov momentum, weight decay, and an average of the weights beside it. */
 export interface Optimizer {
-  /** One step; the gradients are by parameter name, and stay the caller's. */
-  step(gradients: ReadonlyMap<string, Tensor>, learningRate: number): void;
+  /** Step `number`, from 0 across all epochs; the gradients are by parameter name, and stay the caller's. */
+  step(number: number, gradients: ReadonlyMap<string, Tensor>, learningRate: number): void;
   /** Averaged values of every parameter, running statistics too. */
   readonly averages: Map<string, Tensor>;
   readonly momenta: Map<string, Tensor>;
@@ -32,14 +32,12 @@ export function createOptimizer(parameters: readonly Parameter[], options: Optim
     old.dispose();
     return next;
   };
-  let steps = 0;
   return {
     averages,
     momenta,
-    step(gradients, learningRate) {
-      steps++;
+    step(number, gradients, learningRate) {
       // The average follows closely at first, so that it does not drag the random start along.
-      const decay = Math.min(options.averageDecay, steps / (steps + 10));
+      const decay = Math.min(options.averageDecay, (number + 1) / (number + 11));
       tf.tidy(() => {
         for (const { name, variable, trainable, decay: decays } of parameters) {
           if (trainable) {
@@ -55,11 +53,4 @@ export function createOptimizer(parameters: readonly Parameter[], options: Optim
       });
     },
   };
-}
-
-/** Linear warm-up to `peak`, then half a cosine down to (almost) 0 at the last step. */
-export function learningRate(step: number, steps: number, warmup: number, peak: number): number {
-  if (step < warmup) return (peak * (step + 1)) / warmup;
-  const progress = (step - warmup) / Math.max(1, steps - warmup);
-  return peak * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress)));
 }

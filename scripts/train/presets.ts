@@ -82,6 +82,8 @@ export const tiny: Preset = {
     OUTPUTS,
   ),
   epochs: 10,
+  batch: 32,
+  learningRate: 0.05,
   sizes: [{ from: 0, size: 44 }],
 };
 

@@ -4,7 +4,8 @@ import type { Dataset } from "./data/dataset.js";
 import { blend, OUTPUTS } from "./heads.js";
 import { majorities, predictions, type Scores, score } from "./metrics.js";
 import { createNetwork, type Network } from "./network.js";
-import { createOptimizer, learningRate, type Optimizer } from "./optimizer.js";
+import { createOptimizer, type Optimizer } from "./optimizer.js";
+import { learningRate } from "./optimizer-schedule.js";
 import type { Preset } from "./presets.js";
 import { createRandom } from "./random.js";
 import { epochRows, targets } from "./targets.js";
@@ -80,7 +81,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
         const gradients = new Map(
           trainable.map(({ name, variable }) => [name, grads[variable.name] as Tensor]),
         );
-        optimizer.step(gradients, rate);
+        optimizer.step(epoch * batches + batch, gradients, rate);
         return value.dataSync()[0] as number;
       });
       images.dispose();

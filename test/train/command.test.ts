@@ -1,0 +1,53 @@
+import { describe, expect, test } from "vitest";
+import { parseCommand, UsageError } from "../../scripts/train/command.js";
+import { learningRate } from "../../scripts/train/optimizer-schedule.js";
+import { duration } from "../../scripts/train/progress.js";
+
+describe("the command line of npm run train", () => {
+  test("has sensible defaults", () => {
+    const command = parseCommand(["--data", "fer2013.csv"]);
+    expect(command).toMatchObject({
+      data: "fer2013.csv",
+      preset: "edge",
+      out: "models/emotion",
+      resume: false,
+      seed: 1,
+    });
+    expect(command.work).toMatch(/emotiond\/training\/edge$/);
+    expect(command.epochs).toBeUndefined();
+  });
+
+  test.each([
+    [[], /--data FILE is missing/],
+    [["--data", "x", "--epochs", "0"], /--epochs 0 is out of range/],
+    [["--data", "x", "--epochs", "many"], /--epochs many is out of range/],
+    [["--data", "x", "--learning-rate", "2"], /--learning-rate 2 is out of range/],
+    [["--data", "x", "--resume", "--init", "models/emotion"], /--init makes no sense beside it/],
+    [["--data", "x", "--colour"], /--colour/],
+  ])("refuses %j and shows the usage", (args, reason) => {
+    expect(() => parseCommand(args)).toThrow(UsageError);
+    expect(() => parseCommand(args)).toThrow(reason);
+    expect(() => parseCommand(args)).toThrow(/npm run train -- --data FILE \[options\]/);
+  });
+});
+
+describe("the learning rate", () => {
+  const rates = Array.from({ length: 100 }, (_, step) => learningRate(step, 100, 10, 0.1));
+
+  test("climbs to its peak in the warm-up, then falls to almost nothing", () => {
+    expect(rates[0]).toBeCloseTo(0.01);
+    expect(Math.max(...rates)).toBeCloseTo(0.1);
+    expect(rates.indexOf(Math.max(...rates))).toBe(9);
+    for (let step = 11; step < 100; step++)
+      expect(rates[step] as number).toBeLessThan(rates[step - 1] as number);
+    expect(rates[99] as number).toBeLessThan(1e-4);
+  });
+});
+
+test.each([
+  [0, "0s"],
+  [61_000, "1m01s"],
+  [3_720_000, "1h02m"],
+])("%d ms is written %s", (milliseconds, text) => {
+  expect(duration(milliseconds)).toBe(text);
+});

@@ -1,0 +1,74 @@
+import { describe, expect, test } from "vitest";
+import { chooseHead } from "../../scripts/train/export/head.js";
+import { blend, OUTPUTS } from "../../scripts/train/heads.js";
+import { calibrationError, predictions, score, softmax } from "../../scripts/train/metrics.js";
+import { createRandom } from "../../scripts/train/random.js";
+
+describe("score", () => {
+  test("counts rights, recalls and precisions, and leaves out rows without a truth", () => {
+    const result = score([0, 0, 3, 3, 6], [0, 3, 3, 3, null]);
+    expect(result.n).toBe(4);
+    expect(result.accuracy).toBe(0.75);
+    expect(result.recall[0]).toBe(1);
+    expect(result.recall[3]).toBeCloseTo(2 / 3);
+    expect(result.precision[0]).toBe(0.5);
+    expect(result.precision[3]).toBe(1);
+    expect(result.confusion[3]?.[0]).toBe(1);
+    expect(result.recall[5]).toBeNaN();
+  });
+});
+
+describe("calibration error", () => {
+  const row = (confidence: number) => [confidence, ...new Array<number>(6).fill((1 - confidence) / 6)];
+
+  test("is nothing when the confidence is the share that is right", () => {
+    const rows = Float32Array.from([...row(0.75), ...row(0.75), ...row(0.75), ...row(0.75)]);
+    expect(calibrationError(rows, [0, 0, 0, 1])).toBeCloseTo(0, 5);
+  });
+
+  test("is the gap when it is not", () => {
+    const rows = Float32Array.from([...row(0.95), ...row(0.95)]);
+    expect(calibrationError(rows, [0, 1])).toBeCloseTo(0.45, 5);
+  });
+});
+
+test("softmax gives rows that sum to 1, also of large logits", () => {
+  const rows = softmax(Float32Array.from([1000, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7]));
+  expect(rows[0]).toBeCloseTo(1);
+  expect(rows.subarray(7).reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+});
+
+test("blending weighs the heads", () => {
+  const both = Float32Array.from([1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0]);
+  expect(blend(both, 0.25)[0]).toBe(1.5);
+});
+
+describe("chooseHead", () => {
+  const rows = 2000;
+  const random = createRandom(3);
+  const labels = Uint8Array.from({ length: rows }, () => (random.uniform() < 0.04 ? 1 : random.below(7)));
+
+  /** Logits that know the label, but hold back on label 1, and are twice too sure. */
+  const both = new Float32Array(rows * OUTPUTS).map((_, i) => {
+    const label = (i % OUTPUTS) % 7;
+    const truth = labels[Math.floor(i / OUTPUTS)];
+    const own = label === truth ? 2 : 0;
+    return 6 * (own + 1.2 * random.normal() - (label === 1 ? 0.5 : 0));
+  });
+  const { settings, calibrationError: error } = chooseHead(both, labels, Array.from(labels));
+
+  test("makes confidences honest", () => {
+    expect(settings.temperature).toBeGreaterThan(1.2);
+    expect(error.after).toBeLessThan(error.before / 2);
+    expect(error.after).toBeLessThan(0.05);
+  });
+
+  test("lifts a label that is found too seldom", () => {
+    const recall = (offsets: readonly number[]) => {
+      const logits = blend(both, settings.share).map((logit, i) => logit + (offsets[i % 7] ?? 0));
+      return score(predictions(logits), labels).recall[1] ?? Number.NaN;
+    };
+    expect(recall(settings.offsets)).toBeGreaterThanOrEqual(0.43);
+    expect(recall(settings.offsets)).toBeGreaterThanOrEqual(recall(new Array<number>(7).fill(0)));
+  });
+});

@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadClassifier } from "../../src/emotion/load.js";
+import { readManifest } from "../../src/emotion/manifest.js";
+import { HEADER, syntheticRows } from "./synthetic.js";
+import { tensorFlowThere } from "./tensorflow-there.js";
+
+const ROOT = join(import.meta.dirname, "../..");
+const folder = mkdtempSync(join(tmpdir(), "emotiond-train-"));
+const data = join(folder, "synthetic.csv");
+const ARGUMENTS = [
+  "--import",
+  "tsx",
+  join(ROOT, "scripts/train/train.ts"),
+  "--data",
+  data,
+  "--preset",
+  "tiny",
+];
+// Rounding depends on how work is split between threads; one thread makes runs comparable to the last bit.
+const ENVIRONMENT = { ...process.env, TF_NUM_INTRAOP_THREADS: "1", OMP_NUM_THREADS: "1" };
+
+function start(work: string, ...more: string[]): ChildProcess {
+  const args = [...ARGUMENTS, "--work", work, "--out", join(work, "model"), ...more];
+  return spawn(process.execPath, args, { cwd: ROOT, env: ENVIRONMENT, stdio: ["ignore", "pipe", "inherit"] });
+}
+
+function run(work: string, ...more: string[]): { readonly status: number | null; readonly output: string } {
+  const args = [...ARGUMENTS, "--work", work, "--out", join(work, "model"), ...more];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    env: ENVIRONMENT,
+    encoding: "utf8",
+  });
+  return { status, output: stdout + stderr };
+}
+
+/** Resolves when the child has written this. */
+function said(child: ChildProcess, wanted: RegExp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (wanted.test(output)) resolve();
+    });
+    child.on("exit", () => reject(new Error(`ended without saying ${wanted}: ${output}`)));
+  });
+}
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
+  const whole = join(folder, "whole");
+  let output = "";
+
+  beforeAll(() => {
+    const rows = [...syntheticRows("Training", 512, 1), ...syntheticRows("PublicTest", 70, 2)];
+    writeFileSync(data, [HEADER, ...rows].join("\n"));
+    const result = run(whole, "--epochs", "3", "--model-version", "3.2.1");
+    output = result.output;
+    expect(result.status, output).toBe(0);
+  }, 240_000);
+
+  test("learns, and tells loss and accuracy a line per epoch", () => {
+    const losses = [...output.matchAll(/^epoch +\d\/3 {2}loss ([\d.]+) {2}PublicTest ([\d.]+) %/gm)].map(
+      ([, loss]) => Number(loss),
+    );
+    expect(losses).toHaveLength(3);
+    expect(losses[2] as number).toBeLessThan((losses[0] as number) * 0.8);
+  });
+
+  test("exports a model that every engine loads, and that is right more often than chance", async () => {
+    const manifest = await readManifest(join(whole, "model"));
+    expect(manifest.version).toBe("3.2.1");
+    expect(manifest.training.epochs).toBe(3);
+    expect(Object.keys(manifest.metrics)).toEqual(["onnx-int8", "onnx-fp32", "tensorflow"]);
+    for (const figures of Object.values(manifest.metrics)) {
+      expect(figures.n).toBe(70);
+      expect(figures.accuracy).toBeGreaterThan(0.5);
+    }
+    const classifier = await loadClassifier(join(whole, "model"), "onnx-int8");
+    expect(classifier.model).toEqual({ name: "emotiond-tiny", version: "3.2.1" });
+    await classifier.close();
+  });
+
+  test("writes TensorBoard's event file and a report with curves, matrix and recalls", () => {
+    const [events = ""] = readdirSync(join(whole, "tensorboard"));
+    expect(events).toMatch(/tfevents/);
+    expect(statSync(join(whole, "tensorboard", events)).size).toBeGreaterThan(200);
+    const page = readFileSync(join(whole, "report.html"), "utf8");
+    expect(page.match(/<polyline/g)).toHaveLength(2);
+    expect(page.match(/<table/g)).toHaveLength(1);
+    expect(page.match(/class="bar"/g)).toHaveLength(7);
+    expect(page).not.toMatch(/<script|https?:/);
+  });
+
+  test("killed with -9 and resumed, ends with the same weights as a run that was not", async () => {
+    const killed = join(folder, "killed");
+    const child = start(killed, "--epochs", "3");
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    await said(child, /epoch +2\/3/);
+    child.kill("SIGKILL");
+    await ended;
+    expect(existsSync(join(killed, "model"))).toBe(false);
+    const result = run(killed, "--epochs", "3", "--resume");
+    expect(result.status, result.output).toBe(0);
+    expect(result.output).not.toMatch(/^epoch +[12]\/3/m);
+    expect(tensors(killed).equals(tensors(whole))).toBe(true);
+  });
+
+  test("starts from an exported model's weights with --init", () => {
+    const second = join(folder, "second");
+    const result = run(second, "--epochs", "1", "--learning-rate", "0.0001", "--init", join(whole, "model"));
+    expect(result.status, result.output).toBe(0);
+    const accuracy = Number(/PublicTest ([\d.]+) %/.exec(result.output)?.[1]);
+    const before = Number(/epoch +3\/3.*PublicTest ([\d.]+) %/.exec(output)?.[1]);
+    expect(accuracy).toBeGreaterThan(before - 8);
+    expect(result.output).toMatch(/epoch +1\/1 {2}loss/);
+  });
+
+  test("does not take up another network's checkpoint", () => {
+    const result = run(whole, "--preset", "edge", "--resume");
+    expect(result.status).toBe(1);
+    expect(result.output).toMatch(/is of another network; train into another --work/);
+  });
+});
+
+/** What a checkpoint holds but its history, whose times differ. */
+function tensors(work: string): Buffer {
+  const bytes = readFileSync(join(work, "checkpoint.bin"));
+  return bytes.subarray(4 + bytes.readUInt32LE(0));
+}
