@@ -1,0 +1,223 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import type { IPublishPacket } from "mqtt";
+import { describe, expect, it } from "vitest";
+import { stringify } from "yaml";
+import { parseConfig } from "../../src/config/load.js";
+import { ConfigError } from "../../src/config/problem.js";
+import { configSchema } from "../../src/config/schema.js";
+import { readManifest } from "../../src/emotion/manifest.js";
+import { ModelError } from "../../src/emotion/model-error.js";
+import { commandReceiver } from "../../src/mqtt/answering.js";
+import type { Connection, Message } from "../../src/mqtt/connection.js";
+import type { Command } from "../../src/mqtt/publisher.js";
+import { topicsOf } from "../../src/mqtt/topics.js";
+import { capturedLog } from "./support/samples.js";
+
+/** What comes from outside, as it should not be. FUZZ_RUNS=100000 for the long run. */
+const RUNS = Number(process.env.FUZZ_RUNS ?? 200);
+const LONG = { timeout: 3_600_000 };
+/** Milliseconds that no single case may take. */
+const NO_HANG = 2000;
+
+/** Runs `body` for every case of `arbitrary`; fails when one takes too long, or memory grows with their number. */
+async function fuzz<T>(arbitrary: fc.Arbitrary<T>, body: (value: T) => Promise<void> | void): Promise<void> {
+  let cases = 0;
+  let early = 0;
+  await fc.assert(
+    fc.asyncProperty(arbitrary, async (value) => {
+      const begun = performance.now();
+      await body(value);
+      expect(performance.now() - begun).toBeLessThan(NO_HANG);
+      cases += 1;
+      if (cases === Math.floor(RUNS / 10)) early = process.memoryUsage().rss;
+    }),
+    { numRuns: RUNS },
+  );
+  // Generous: the garbage collector is not asked. A leak of 1 KB a case would be 100 MB in the long run.
+  expect(process.memoryUsage().rss - early).toBeLessThan(60e6 + 500 * RUNS);
+}
+
+/** Valid text with a few bytes changed, left out, doubled, or put in. */
+function damaged(valid: Buffer): fc.Arbitrary<Buffer> {
+  const change = fc.record({
+    at: fc.nat({ max: Math.max(0, valid.length - 1) }),
+    how: fc.constantFrom("replace", "remove", "insert", "cut", "double" as const),
+    bytes: fc.uint8Array({ minLength: 1, maxLength: 8 }),
+  });
+  return fc.array(change, { minLength: 1, maxLength: 6 }).map((changes) => {
+    let bytes = valid;
+    for (const { at, how, bytes: other } of changes) {
+      const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)];
+      if (how === "replace") bytes = Buffer.concat([before, other, after.subarray(other.length)]);
+      else if (how === "remove") bytes = Buffer.concat([before, after.subarray(other.length)]);
+      else if (how === "insert") bytes = Buffer.concat([before, other, after]);
+      else if (how === "cut") bytes = Buffer.from(before);
+      else bytes = Buffer.concat([before, after.subarray(0, 40), after]);
+    }
+    return bytes;
+  });
+}
+
+describe("fuzz", () => {
+  it("the configuration is taken, or refused with its problems", LONG, async () => {
+    const whole = configSchema.parse({ device: "kitchen", mqtt: { username: "u" } });
+    const text = fc.oneof(
+      damaged(Buffer.from(stringify(whole))).map((bytes) => bytes.toString()),
+      fc.json(),
+      fc.object({ key: fc.constantFrom(...Object.keys(whole)) }).map((value) => stringify(value)),
+      fc.string({ unit: "binary", maxLength: 400 }),
+    );
+    const environment = fc.dictionary(
+      fc.constantFrom("EMOTIOND_MQTT_URL", "EMOTIOND_PRIVACY_MASKS", "EMOTIOND_SOURCE_WIDTH", "EMOTIOND_X"),
+      fc.string({ maxLength: 60 }),
+    );
+    await fuzz(fc.tuple(text, environment), ([content, env]) => {
+      try {
+        expect(configSchema.safeParse(parseConfig(content, "fuzz.yaml", env)).success).toBe(true);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        expect(error.problems.length).toBeGreaterThan(0);
+      }
+    });
+  });
+
+  it("an alias bomb in the configuration is refused at once", () => {
+    const bomb = ["a: &a [x,x,x,x,x,x,x,x,x]"]
+      .concat([..."bcdefghi"].map((name, i) => `${name}: &${name} [${`*${"abcdefghi"[i]},`.repeat(9)}]`))
+      .join("\n");
+    const begun = performance.now();
+    expect(() => parseConfig(bomb, "bomb.yaml")).toThrow(ConfigError);
+    expect(performance.now() - begun).toBeLessThan(NO_HANG);
+  });
+
+  it("a command is carried out as it stands, or refused; answers go only where they may", LONG, async () => {
+    const topics = topicsOf("emotiond", "kitchen");
+    const sent: Message[] = [];
+    const connection: Connection = {
+      version: 5,
+      receiveMaximum: 65_535,
+      maximumPacketSize: 1_000_000,
+      publish: (message, done) => {
+        sent.push(message);
+        done?.({ outcome: "acknowledged" });
+      },
+      subscribe() {},
+      congested: () => false,
+      close: () => Promise.resolve(),
+      abort() {},
+    };
+    const ran: Command[] = [];
+    const receive = commandReceiver(
+      topics,
+      (command) => {
+        ran.push(command);
+        return Promise.resolve({ ok: true });
+      },
+      capturedLog().log,
+      () => {},
+      { burst: 1e9, perSecond: 1e9, waiting: 1e9, timeout: 1000 },
+    );
+    const topic = fc.oneof(
+      fc
+        .constantFrom("pause", "resume", "display", "snapshot", "paused")
+        .map((name) => `emotiond/kitchen/cmd/${name}`),
+      fc.string({ unit: "binary" }).map((name) => `emotiond/kitchen/cmd/${name}`),
+      fc.string({ unit: "binary" }),
+    );
+    const payload = fc.oneof(
+      fc.json().map((text) => Buffer.from(text)),
+      damaged(Buffer.from('{"sink":"kms"}')),
+      fc.uint8Array({ maxLength: 6000 }).map((bytes) => Buffer.from(bytes)),
+    );
+    const properties = fc.record(
+      {
+        responseTopic: fc.oneof(
+          fc.string({ unit: "binary" }),
+          fc.constantFrom("a/b", "emotiond/kitchen/state", "emotiond/kitchen/cmd/pause", "$SYS/x", "a/#"),
+        ),
+        correlationData: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+      },
+      { requiredKeys: [] },
+    );
+    await fuzz(fc.tuple(topic, payload, properties, fc.boolean()), async ([name, bytes, about, retain]) => {
+      sent.length = 0;
+      ran.length = 0;
+      const packet: IPublishPacket = {
+        cmd: "publish",
+        topic: name,
+        payload: bytes,
+        qos: 1,
+        dup: false,
+        retain,
+      };
+      receive(connection, name, bytes, { ...packet, properties: about });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(ran.length).toBeLessThanOrEqual(sent.length);
+      for (const { topic: answered, payload: answer } of sent) {
+        expect(answered).toMatch(/^[^$+#][^+#]*$/s);
+        if (answered.startsWith("emotiond/kitchen")) expect(answered).toBe("emotiond/kitchen/response");
+        const result = JSON.parse(answer.toString()) as { ok: boolean; error?: string };
+        expect(result.ok).toBe(ran.length > 0);
+        expect(typeof result.error).toBe(result.ok ? "undefined" : "string");
+      }
+      if (retain) expect(sent).toEqual([]);
+    });
+  });
+
+  it("a model's manifest is taken, or refused with a ModelError", LONG, async () => {
+    const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "emotiond-fuzz-"));
+    const valid = readFileSync(new URL("../../models/emotion/manifest.json", import.meta.url));
+    const content = fc.oneof(
+      damaged(valid),
+      fc.json().map((text) => Buffer.from(text)),
+      fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+    );
+    await fuzz(content, async (bytes) => {
+      writeFileSync(join(folder, "manifest.json"), bytes);
+      await readManifest(folder).catch((error: unknown) => {
+        if (!(error instanceof ModelError)) throw error;
+      });
+    });
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const main = new URL("../../dist/main.js", import.meta.url).pathname;
+  it.skipIf(!existsSync(main))(
+    "a damaged picture gets an answer from `classify`, and ends nothing",
+    LONG,
+    () => {
+      const folder = mkdtempSync(join(tmpdir(), "emotiond-fuzz-pictures-"));
+      const photos = new URL("../../node_modules/@vladmandic/face-api/demo/", import.meta.url).pathname;
+      const photo = readFileSync(join(photos, "sample6.jpg"));
+      // A damaged picture costs a detection; a few hundred of them in the long run.
+      const count = Math.max(10, Math.floor(RUNS / 200));
+      const pictures = fc.sample(
+        fc.oneof(
+          damaged(photo),
+          damaged(photo.subarray(0, 2000)),
+          fc.uint8Array({ maxLength: 2000 }).map((bytes) => Buffer.from(bytes)),
+        ),
+        count,
+      );
+      for (const [i, bytes] of pictures.entries()) writeFileSync(join(folder, `${i}.jpg`), bytes);
+      const files = readdirSync(folder).map((name) => join(folder, name));
+      const result = spawnSync(process.execPath, [main, "classify", ...files], {
+        encoding: "utf8",
+        maxBuffer: 1e9,
+        timeout: 3_000_000,
+      });
+      expect(result.signal).toBeNull();
+      expect([0, 1]).toContain(result.status);
+      const lines = result.stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { file: string });
+      expect(lines).toHaveLength(count);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  );
+});
