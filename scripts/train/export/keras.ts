@@ -39,6 +39,12 @@ export async function writeKeras(network: InferenceNetwork, folder: string): Pro
   }
 }
 
+/** Output of a layer: its name and its shape without the batch. */
+interface Output {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
 /** Keras' functional configuration, and the weights under the names that its H5 files use. */
 function describe(network: InferenceNetwork): { readonly config: object; readonly weights: KerasWeights[] } {
   const size = network.inputSize;
@@ -50,12 +56,18 @@ function describe(network: InferenceNetwork): { readonly config: object; readonl
   const register = (kind: string, values: KerasWeights["values"]) => {
     const count = classes.get(kind) ?? 0;
     classes.set(kind, count + 1);
-    if (values.length > 0) weights.push({ layer: count === 0 ? kind : `${kind}_${count}`, values });
+    weights.push({ layer: count === 0 ? kind : `${kind}_${count}`, values });
   };
-  const layer = (className: string, name: string, config: object, inputs: readonly string[]) => {
+  const layer = (
+    className: string,
+    name: string,
+    config: object,
+    inputs: readonly Output[],
+    shape: readonly number[],
+  ): Output => {
     const tensors = inputs.map((input) => ({
       class_name: "__keras_tensor__",
-      config: { shape: null, dtype: "float32", keras_history: [input, 0, 0] },
+      config: { shape: [null, ...input.shape], dtype: "float32", keras_history: [input.name, 0, 0] },
     }));
     layers.push({
       module: "keras.layers",
@@ -64,22 +76,26 @@ function describe(network: InferenceNetwork): { readonly config: object; readonl
       registered_name: null,
       name,
       inbound_nodes:
-        inputs.length === 0 ? [] : [{ args: inputs.length > 1 ? [tensors] : tensors, kwargs: {} }],
+        tensors.length === 0 ? [] : [{ args: tensors.length > 1 ? [tensors] : tensors, kwargs: {} }],
     });
-    return name;
+    return { name, shape };
   };
-  const kerasName = (name: string) => name.replaceAll("/", "_");
 
-  layer("InputLayer", "faces", { batch_shape: [null, size, size, 1], sparse: false }, []);
-  const outputs = new Map([
-    [
-      "input",
-      layer("Rescaling", "pixels", { scale: 1 / PIXEL_SCALE, offset: -PIXEL_MEAN / PIXEL_SCALE }, ["faces"]),
-    ],
-  ]);
-  const from = (name: string) => outputs.get(name) as string;
+  const picture = [size, size, 1];
+  layers.push({
+    module: "keras.layers",
+    class_name: "InputLayer",
+    config: { name: "faces", batch_shape: [null, ...picture], dtype: "float32", sparse: false },
+    registered_name: null,
+    name: "faces",
+    inbound_nodes: [],
+  });
+  const rescaling = { scale: 1 / PIXEL_SCALE, offset: -PIXEL_MEAN / PIXEL_SCALE };
+  const input: Output = { name: "faces", shape: picture };
+  const outputs = new Map([["input", layer("Rescaling", "pixels", rescaling, [input], picture)]]);
+  const from = (name: string): Output => outputs.get(name) as Output;
   for (const step of network.layers) {
-    const name = kerasName(step.name);
+    const name = step.name.replaceAll("/", "_");
     switch (step.op) {
       case "conv": {
         const config = {
@@ -91,38 +107,39 @@ function describe(network: InferenceNetwork): { readonly config: object; readonl
           activation: step.relu ? "relu" : "linear",
           use_bias: true,
         };
-        outputs.set(step.name, layer("Conv2D", name, config, [from(step.input)]));
-        const shape = [step.kernel, step.kernel, step.inChannels, step.outChannels];
+        const shape = [step.outSide, step.outSide, step.outChannels];
+        outputs.set(step.name, layer("Conv2D", name, config, [from(step.input)], shape));
         register("conv2d", [
-          { shape, data: step.weights },
+          { shape: [step.kernel, step.kernel, step.inChannels, step.outChannels], data: step.weights },
           { shape: [step.outChannels], data: step.bias },
         ]);
         break;
       }
       case "add": {
-        const sum = layer("Add", `${name}_sum`, {}, [from(step.a), from(step.b)]);
-        outputs.set(step.name, layer("Activation", name, { activation: "relu" }, [sum]));
+        const { shape } = from(step.a);
+        const sum = layer("Add", `${name}_sum`, {}, [from(step.a), from(step.b)], shape);
+        outputs.set(step.name, layer("Activation", name, { activation: "relu" }, [sum], shape));
         break;
       }
-      case "flatten":
-        outputs.set(step.name, layer("Flatten", name, { data_format: "channels_last" }, [from(step.input)]));
+      case "flatten": {
+        const shape = [step.side ** 2 * step.channels];
+        const config = { data_format: "channels_last" };
+        outputs.set(step.name, layer("Flatten", name, config, [from(step.input)], shape));
         break;
-      case "dense":
-        outputs.set(
-          step.name,
-          layer("Dense", "scores", { units: EMOTION_COUNT, activation: "softmax", use_bias: true }, [
-            from(step.input),
-          ]),
-        );
+      }
+      case "dense": {
+        const config = { units: EMOTION_COUNT, activation: "softmax", use_bias: true };
+        outputs.set(step.name, layer("Dense", "scores", config, [from(step.input)], [EMOTION_COUNT]));
         register("dense", [
           { shape: [step.inputs, EMOTION_COUNT], data: step.weights },
           { shape: [EMOTION_COUNT], data: step.bias },
         ]);
         break;
+      }
     }
   }
   const config = {
-    module: "keras",
+    module: "keras.src.models.functional",
     class_name: "Functional",
     config: {
       name: "emotiond",
