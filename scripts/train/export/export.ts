@@ -10,7 +10,7 @@ import { CROP_PER_BOX } from "../../../src/vision/crop-size.js";
 import { type Architecture, cost } from "../architecture.js";
 import { plainBatch } from "../augment.js";
 import { type Dataset, select } from "../data/dataset.js";
-import { majorities, predictions, score } from "../metrics.js";
+import { calibrationError, majorities, predictions, score } from "../metrics.js";
 import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import { createRandom } from "../random.js";
 import { tf } from "../tensorflow.js";
@@ -18,6 +18,7 @@ import { foldedForward, measureRanges } from "./folded-forward.js";
 import { graphModel, WEIGHTS_FILE } from "./graph-model.js";
 import type { ChosenHead } from "./head.js";
 import { fold, type InferenceNetwork } from "./inference.js";
+import { modelCard } from "./model-card.js";
 import { onnxFloat, onnxInt8 } from "./onnx.js";
 import { probabilities } from "./score-classifier.js";
 
@@ -110,7 +111,10 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
     if (measured !== null) manifest.metrics[engine] = measured;
   }
   writeManifest(fresh, manifest);
-  // Files of the folder that are not the exporter's, such as MODEL_CARD.md, stay.
+  if (manifest.metrics["onnx-int8"] !== undefined) {
+    writeFileSync(join(fresh, "MODEL_CARD.md"), modelCard(manifest));
+  }
+  // Files of the folder that are not the exporter's stay.
   mkdirSync(options.out, { recursive: true });
   for (const name of readdirSync(fresh)) renameSync(join(fresh, name), join(options.out, name));
   rmSync(fresh, { recursive: true });
@@ -184,7 +188,7 @@ async function measure(folder: string, engine: EngineName, evaluation: Dataset, 
     ferplus: ferplus === null ? null : { n: ferplus.n, accuracy: round(ferplus.accuracy) },
     calibrationError: {
       before: round(head.calibrationError.before),
-      after: round(head.calibrationError.after),
+      after: round(calibrationError(scores, evaluation.labels)),
     },
   };
 }
