@@ -1,3 +1,6 @@
+import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import type { GraphModel, Tensor } from "@tensorflow/tfjs-node";
 import type { Classifier } from "./classifier.js";
 import { type Manifest, readModelFile } from "./manifest.js";
@@ -7,9 +10,21 @@ import { checkedProbabilities } from "./probabilities.js";
 type TensorFlow = typeof import("@tensorflow/tfjs-node");
 type WeightSpecs = NonNullable<import("@tensorflow/tfjs-core").io.ModelArtifacts["weightSpecs"]>;
 
+/** Whether the native part is there: without it, finding out by loading half a second of JavaScript is a waste. */
+function isInstalled(): boolean {
+  try {
+    const folder = dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-node/package.json"));
+    const builds = readdirSync(join(folder, "lib")).filter((name) => name.startsWith("napi-"));
+    return builds.some((name) => existsSync(join(folder, "lib", name, "tfjs_binding.node")));
+  } catch {
+    return false;
+  }
+}
+
 async function load(): Promise<TensorFlow> {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   try {
+    if (!isInstalled()) throw new Error("its native part has not been built");
     const module = await import("@tensorflow/tfjs-node");
     // It is CommonJS: what it exports is the default.
     return (module as unknown as { default?: TensorFlow }).default ?? module;
