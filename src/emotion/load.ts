@@ -2,8 +2,10 @@ import type { Classifier, EngineName } from "./classifier.js";
 import { type Manifest, readManifest } from "./manifest.js";
 import { EngineMissingError, ModelError } from "./model-error.js";
 import { modelFolder } from "./model-folder.js";
-import { openOnnx } from "./onnx.js";
+import { type OnnxEngine, openOnnx } from "./onnx.js";
 import { openTensorFlow } from "./tensorflow.js";
+import { tensorFlowInstalled, timeTensorFlow } from "./tensorflow-trial.js";
+import { sampleFace, timeFace } from "./timing.js";
 
 /** What the classifier tells about its choice of engine. */
 export interface ClassifierLogger {
@@ -22,10 +24,7 @@ export interface EngineTiming {
   readonly problem: string | null;
 }
 
-const ENGINES: readonly EngineName[] = ["onnx-int8", "onnx-fp32", "tensorflow"];
-/** Runs before the clock counts, and runs that count. */
-const WARM_UPS = 5;
-const RUNS = 30;
+const ONNX_ENGINES: readonly OnnxEngine[] = ["onnx-int8", "onnx-fp32"];
 
 /**
  * Opens the model in a folder: checks its manifest and hashes, and computes one face, before it is handed out.
@@ -42,8 +41,7 @@ export async function loadClassifier(
   const manifest = await readManifest(path);
   if (engine !== "auto") {
     const classifier = await open(path, manifest, engine);
-    await timeFace(classifier, 0, 1);
-    return classifier;
+    return proven(classifier);
   }
   const { classifier, timings } = await fastest(path, manifest);
   options.logger?.info(
@@ -59,7 +57,7 @@ export async function loadClassifier(
   return classifier;
 }
 
-/** Opens each engine in turn, and closes all but the fastest. */
+/** Times each engine, and keeps the fastest. */
 async function fastest(
   folder: string,
   manifest: Manifest,
@@ -67,20 +65,19 @@ async function fastest(
   const timings: EngineTiming[] = [];
   let best: { classifier: Classifier; msPerFace: number } | undefined;
   let failure: unknown;
-  for (const engine of ENGINES) {
+  for (const engine of ONNX_ENGINES) {
     if (manifest.files[engine] === undefined) continue;
     let classifier: Classifier;
     try {
-      classifier = await open(folder, manifest, engine);
+      classifier = await openOnnx(folder, manifest, engine);
     } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
       // An engine that is not installed is no fault; a file that is not what the manifest says is one.
       if (!(error instanceof EngineMissingError)) throw error;
       failure ??= error;
       timings.push({ engine, msPerFace: null, problem: error.message });
       continue;
     }
-    const msPerFace = await timeFace(classifier, WARM_UPS, RUNS);
+    const msPerFace = await timeFace(classifier);
     timings.push({ engine, msPerFace, problem: null });
     if (best === undefined || msPerFace < best.msPerFace) {
       await best?.classifier.close();
@@ -89,25 +86,31 @@ async function fastest(
       await classifier.close();
     }
   }
+  if (manifest.files.tensorflow !== undefined && tensorFlowInstalled()) {
+    const { msPerFace, problem } = await timeTensorFlow(folder);
+    timings.push({ engine: "tensorflow", msPerFace, problem });
+    if (msPerFace !== null && (best === undefined || msPerFace < best.msPerFace)) {
+      await best?.classifier.close();
+      best = { classifier: await proven(await openTensorFlow(folder, manifest)), msPerFace };
+    }
+  }
   if (best === undefined) {
     throw new ModelError(`no engine can run the model in ${folder}; run: npm ci`, { cause: failure });
   }
   return { classifier: best.classifier, timings };
 }
 
-function open(folder: string, manifest: Manifest, engine: EngineName): Promise<Classifier> {
-  return engine === "tensorflow" ? openTensorFlow(folder, manifest) : openOnnx(folder, manifest, engine);
+/** Computes one face, so that a model that cannot is refused before anything depends on it. */
+async function proven(classifier: Classifier): Promise<Classifier> {
+  try {
+    await classifier.classify(sampleFace(classifier.inputSize), 1);
+    return classifier;
+  } catch (error) {
+    await classifier.close();
+    throw error;
+  }
 }
 
-/** Median time of one face in milliseconds; it also proves that the model computes. */
-async function timeFace(classifier: Classifier, warmUps: number, runs: number): Promise<number> {
-  const face = Uint8Array.from({ length: classifier.inputSize ** 2 }, (_, i) => (i * 37) % 256);
-  const times: number[] = [];
-  for (let run = 0; run < warmUps + runs; run++) {
-    const began = performance.now();
-    await classifier.classify(face, 1);
-    if (run >= warmUps) times.push(performance.now() - began);
-  }
-  times.sort((a, b) => a - b);
-  return Math.round((times[Math.floor(times.length / 2)] as number) * 1000) / 1000;
+function open(folder: string, manifest: Manifest, engine: EngineName): Promise<Classifier> {
+  return engine === "tensorflow" ? openTensorFlow(folder, manifest) : openOnnx(folder, manifest, engine);
 }
