@@ -1,0 +1,54 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { BadDataError } from "../../scripts/train/data/dataset.js";
+import { cv } from "../../src/vision/opencv.js";
+import { tensorFlowThere } from "./tensorflow-there.js";
+
+const root = mkdtempSync(join(tmpdir(), "emotiond-images-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+function image(path: string, grey: number, side = 48): void {
+  mkdirSync(join(root, path, ".."), { recursive: true });
+  const mat = new cv.Mat(side, side, cv.CV_8UC1, grey);
+  cv.imwrite(join(root, path), mat);
+  mat.release();
+}
+
+describe.skipIf(!tensorFlowThere)("a folder of images", () => {
+  test("is read by label, PNG and JPEG, whatever the copy calls its folders", async () => {
+    const { readImageFolder } = await import("../../scripts/train/data/folder.js");
+    image("good/train/angry/2.png", 20);
+    image("good/train/angry/1.png", 10);
+    image("good/train/surprise/a.jpg", 200);
+    image("good/test/Disgusted/a.png", 90);
+    const sets = readImageFolder(join(root, "good"));
+    const training = sets.get("Training");
+    expect(training?.count).toBe(3);
+    expect([...(training?.labels ?? [])]).toEqual([0, 0, 5]);
+    expect([0, 2304, 2 * 2304].map((at) => training?.pixels[at])).toEqual([10, 20, 200]);
+    expect([...(sets.get("PublicTest")?.labels ?? [])]).toEqual([1]);
+    expect(sets.get("PrivateTest")?.count).toBe(0);
+  });
+
+  test("with a file that is no image, another size or an unknown label is refused, each by name", async () => {
+    const { readImageFolder } = await import("../../scripts/train/data/folder.js");
+    image("bad/train/happy/fine.png", 1);
+    image("bad/train/happy/large.png", 1, 64);
+    image("bad/train/bored/a.png", 1);
+    writeFileSync(join(root, "bad/train/happy/text.png"), "no image");
+    let rows: readonly { file: string; reason: string }[] = [];
+    try {
+      readImageFolder(join(root, "bad"));
+    } catch (error) {
+      if (!(error instanceof BadDataError)) throw error;
+      rows = error.rows;
+    }
+    expect(rows.map(({ file, reason }) => `${file.slice(root.length + 1)}: ${reason}`)).toEqual([
+      "bad/train/bored: is none of angry, disgust, fear, happy, sad, surprise, neutral",
+      "bad/train/happy/large.png: is 64 × 64 pixels, not 48 × 48",
+      "bad/train/happy/text.png: is no image that can be read",
+    ]);
+  });
+});
