@@ -57,7 +57,8 @@ export async function boot({ base, work, share }: MachineOptions): Promise<Machi
       // KVM is there in some sandboxes, and hangs; emulation works everywhere.
       ...["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"],
       ...["-kernel", join(base, "vmlinuz"), "-initrd", join(base, "initrd.img")],
-      ...["-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet"],
+      // On a busy host the emulated timer is late, and the kernel would take it for broken.
+      ...["-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 no_timer_check"],
       ...["-drive", `file=${disk},if=virtio,discard=unmap`],
       ...["-netdev", "user,id=lan", "-device", "virtio-net-pci,netdev=lan,id=plug"],
       ...["-vga", "none", "-device", "virtio-gpu-pci,xres=1280,yres=720", "-display", "none"],
@@ -73,8 +74,13 @@ export async function boot({ base, work, share }: MachineOptions): Promise<Machi
   const monitor = await openChannel(monitorSocket, qemu);
   await monitor.ask("qmp_capabilities");
   let agent = await openChannel(agentSocket, qemu);
-  await answers(agent);
-  await mountShare();
+  try {
+    await answers(agent);
+    await mountShare();
+  } catch (error) {
+    qemu.kill("SIGKILL");
+    throw error;
+  }
 
   async function mountShare(): Promise<void> {
     await must("mountpoint -q /deb || mount -t 9p -o trans=virtio,version=9p2000.L,ro deb /deb");
