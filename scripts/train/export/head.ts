@@ -54,7 +54,11 @@ export function chooseHead(
   }
   temperature = Math.round(temperature * 100) / 100;
   return {
-    settings: { share: best.share, temperature, offsets: best.offsets },
+    settings: {
+      share: best.share,
+      temperature,
+      offsets: best.offsets.map((offset) => Math.round(offset * 10) / 10),
+    },
     calibrationError: {
       before: calibrationError(softmax(logits), labels),
       after: calibrationError(softmax(logits, temperature), labels),
