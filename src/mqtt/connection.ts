@@ -77,6 +77,7 @@ export function openConnection(
   events: ConnectionEvents,
 ): { abort(failure: ConnectionFailure): void } {
   let failure: ConnectionFailure | undefined;
+  let reached = false;
   let connected = false;
   let ended = false;
   let acksDue = 0;
@@ -174,11 +175,21 @@ export function openConnection(
   client.on("error", (error) => {
     const reason = failureOf(error);
     const cut = reason.code === "ECONNRESET" || reason.code === "EPIPE";
-    finish(cut && !connected ? localFailure("closed-early") : reason);
+    if (cut && !connected) finish(localFailure("closed-early"));
+    else if (reason.code === "connack-timeout" && !reached) finish(localFailure("unreachable"));
+    else finish(reason);
   });
   client.on("close", () => finish(localFailure(connected ? "closed" : "closed-early")));
   try {
     client.connect();
+    const { stream } = client;
+    // Of a web socket nobody says when its TCP connection is there.
+    if (!(stream instanceof Socket)) reached = true;
+    else {
+      stream.once("connect", () => {
+        reached = true;
+      });
+    }
   } catch (error) {
     // TLS refuses a broken certificate or key here. The caller first gets its handle, then the news.
     process.nextTick(() => finish(failureOf(error)));
@@ -189,6 +200,8 @@ export function openConnection(
 function clientOptions(options: ConnectionOptions): IClientOptions {
   const { credentials, will } = options;
   return {
+    // Its own log has whole packets in it, the password among them, if someone sets DEBUG.
+    log: () => {},
     protocolVersion: options.version,
     clientId: options.clientId,
     clean: true,

@@ -44,6 +44,14 @@ export function readMqttCredentials(
   if (password !== undefined && config.username === undefined) {
     throw new MqttCredentialError("mqtt.username", "missing: there is a password, but no user name to it");
   }
+  const encrypted = /^(mqtts|wss):/.test(config.url);
+  const tls = config.ca !== undefined ? "ca" : config.cert !== undefined ? "cert" : undefined;
+  if (tls !== undefined && !encrypted) {
+    throw new MqttCredentialError(
+      "mqtt.url",
+      `${config.url} is not encrypted, but mqtt.${tls} is set: use mqtts:// or wss://, or leave mqtt.${tls} out`,
+    );
+  }
   const ca = config.ca === undefined ? undefined : readPem("mqtt.ca", config.ca);
   const cert = config.cert === undefined ? undefined : readPem("mqtt.cert", config.cert);
   const key = config.key === undefined ? undefined : readPem("mqtt.key", config.key);

@@ -66,6 +66,7 @@ const ERRORS: Readonly<Record<string, string>> = {
 
 /** Failures that this part itself finds out. */
 export type LocalFailure =
+  | "unreachable"
   | "connack-timeout"
   | "ack-timeout"
   | "closed-early"
@@ -74,6 +75,7 @@ export type LocalFailure =
   | "keepalive";
 
 const LOCAL: Readonly<Record<LocalFailure, string>> = {
+  unreachable: "the host does not answer: check the network, the firewall and mqtt.url",
   "connack-timeout": "it takes connections, but does not answer: is it an MQTT broker?",
   "ack-timeout": "it stopped acknowledging messages",
   "closed-early":
@@ -113,7 +115,8 @@ export function failureOf(error: unknown): ConnectionFailure {
   if (typeof code === "string") return { code, message: ERRORS[code] ?? error.message };
   if (error.message === "connack timeout") return localFailure("connack-timeout");
   if (error.message === "Keepalive timeout") return localFailure("keepalive");
-  return { code: error.message, message: error.message };
+  // mqtt.js gives no code to what its parser finds.
+  return { code: "protocol", message: `what it says is not MQTT: is mqtt.url right? (${error.message})` };
 }
 
 /** The broker says that it does not speak MQTT 5 (the return code of 3.1.1 brokers, the reason code of others). */

@@ -205,7 +205,12 @@ describe("credentials", () => {
         "/nowhere: there is no such file: create it, or correct the path",
       ),
     );
-    expect(read({ ca: file("no.pem", "nothing") })).toThrow(/^mqtt.ca: .* is no PEM file/);
+    expect(read({ ca: "/a" })).toThrow(
+      /^mqtt.url: mqtt:\/\/localhost:1883 is not encrypted, but mqtt.ca is set/,
+    );
+    expect(read({ url: "mqtts://broker", ca: file("no.pem", "nothing") })).toThrow(
+      /^mqtt.ca: .* is no PEM file/,
+    );
     expect(read({ cert: "/a" })).toThrow(/^mqtt.key: missing/);
     expect(read({ passwordFile: file("p", "x") })).toThrow(/^mqtt.username: missing/);
   });
