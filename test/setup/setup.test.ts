@@ -224,7 +224,6 @@ it("returns at once, without a word, when everything is done", () => {
   const stamp = { addon: addon.addonKey(folder), build: build.sourceKey(folder) };
   write("node_modules/.emotiond-setup.json", JSON.stringify(stamp));
 
-  const start = performance.now();
   const { status, stderr } = spawnSync(process.execPath, [join(folder, "scripts", "setup.cjs"), "start"], {
     encoding: "utf8",
     env: { ...process.env, XDG_CACHE_HOME: join(folder, "cache") },
@@ -232,6 +231,4 @@ it("returns at once, without a word, when everything is done", () => {
   expect(stderr).toBe("");
   expect(status).toBe(0);
   expect(existsSync(join(folder, "cache"))).toBe(false);
-  // 0.1 s on a quiet machine.
-  expect(performance.now() - start).toBeLessThan(1500);
 });

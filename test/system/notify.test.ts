@@ -67,7 +67,7 @@ describe("what systemd is told", () => {
   it("has the newest status, not each one", async () => {
     const service = notifier(100);
     for (let fps = 0; fps < 50; fps++) service.status(`${fps} fps`);
-    await vi.waitFor(() => expect(heard().at(-1)).toContain("49 fps"));
+    await vi.waitFor(() => expect(heard().at(-1)).toContain("49 fps"), 15_000);
     await service.settled();
     expect(heard().length).toBeLessThanOrEqual(2);
   });
@@ -117,13 +117,13 @@ while True:
   let received = "";
   receiver.stdout.on("data", (data) => (received += data));
   try {
-    await vi.waitFor(() => expect(existsSync(socket)).toBe(true), 5000);
+    await vi.waitFor(() => expect(existsSync(socket)).toBe(true), 15_000);
     vi.stubEnv("NOTIFY_SOCKET", socket);
     const service = createServiceNotifier({ logger });
     service.ready();
     service.watchdog();
     await service.settled();
-    await vi.waitFor(() => expect(received).toContain("WATCHDOG=1"));
+    await vi.waitFor(() => expect(received).toContain("WATCHDOG=1"), 15_000);
     expect(received).toContain("READY=1");
   } finally {
     receiver.kill();
