@@ -18,7 +18,7 @@ const LEARNING_RATE = 0.05;
 
 /**
  * The tutorial's own system, to compare with: a generator of 48 × 48 grey pictures over 255, convolution, max-pooling,
- * dense layers and dropout, trained by plain SGD on binary cross-entropy. Its structure as JSON, its figures and its
+ * dense layers and dropout, trained by plain SGD on binary cross-entropy. The model, its figures and its
  * report are written to the work folder.
  */
 export async function trainSeed(command: TrainCommand, data: TrainingData): Promise<void> {
@@ -34,7 +34,7 @@ export async function trainSeed(command: TrainCommand, data: TrainingData): Prom
   const { training, evaluation } = data;
   let began = performance.now();
   await model.fitDataset(
-    tf.data.generator(() => batches(training, command.seed + history.length)),
+    tf.data.generator(() => batches(training, command.seed)),
     {
       epochs,
       batchesPerEpoch: Math.floor(training.count / BATCH),
@@ -64,7 +64,7 @@ export async function trainSeed(command: TrainCommand, data: TrainingData): Prom
   );
   const { original, ferplus } = scores(model, evaluation);
   mkdirSync(command.work, { recursive: true });
-  writeFileSync(join(command.work, "seed.json"), model.toJSON(null, false) as string);
+  await model.save(`file://${join(command.work, "model")}`);
   const figures = { epochs, split: evaluation.split, original, ferplus };
   writeFileSync(join(command.work, "seed-figures.json"), `${JSON.stringify(figures, null, 2)}\n`);
   const page = reportPage({
@@ -122,25 +122,27 @@ function seedModel(seed: number) {
   });
 }
 
-/** The generator: every row once, in a new order, as pictures over 255 and one-hot labels. */
+/** The generator: without end, every row once an epoch, in a new order, as pictures over 255 and one-hot labels. */
 function* batches(dataset: Dataset, seed: number): Generator<{ xs: Tensor; ys: Tensor }> {
+  const random = createRandom(seed);
   const order = Int32Array.from({ length: dataset.count }, (_, row) => row);
-  createRandom(seed).shuffle(order);
-  for (let from = 0; from + BATCH <= order.length; from += BATCH) {
-    const rows = order.subarray(from, from + BATCH);
-    yield {
-      xs: pictures(dataset, rows),
-      ys: tf.tidy(() =>
-        tf.oneHot(
-          tf.tensor1d(
-            Int32Array.from(rows, (row) => dataset.labels[row] as number),
-            "int32",
-          ),
-          EMOTION_COUNT,
-        ),
-      ),
-    };
+  for (;;) {
+    random.shuffle(order);
+    for (let from = 0; from + BATCH <= order.length; from += BATCH) {
+      const rows = order.subarray(from, from + BATCH);
+      yield { xs: pictures(dataset, rows), ys: oneHot(dataset, rows) };
+    }
   }
+}
+
+function oneHot({ labels }: Dataset, rows: Int32Array): Tensor {
+  return tf.tidy(() => {
+    const indices = tf.tensor1d(
+      rows.map((row) => labels[row] as number),
+      "int32",
+    );
+    return tf.oneHot(indices, EMOTION_COUNT);
+  });
 }
 
 function pictures(dataset: Dataset, rows: ArrayLike<number>): Tensor4D {

@@ -65,7 +65,8 @@ they are not in this repository. FER+ is Microsoft's, MIT. The weights are MIT, 
 ## What it must not be used for
 
 Decisions about people: hiring, education, insurance, policing, border control, credit, health, lie detection. The
-European Union's AI Act (2024/1689, article 5) forbids inferring emotions at workplaces and in schools. Nor for watching
+European Union's AI Act (2024/1689, article 5) forbids inferring emotions at workplaces and in schools, but for medical
+or safety reasons. Nor for watching
 people who do not know of it.
 `;
 }
