@@ -13,7 +13,7 @@ export interface Classifier {
   /** Side of the square grey input in pixels. */
   readonly inputSize: number;
   /**
-   * Scores a batch of faces in one call, off the event loop.
+   * Scores a batch of faces. The event loop is held for a few faces at most.
    *
    * @param faces `count` grey crops one after another, each `inputSize`² bytes, row by row, 0 (black) to 255.
    * @param count number of faces in the batch, at least 1.

@@ -70,10 +70,14 @@ describe("a model folder that is as its manifest says", () => {
 
   test("scores a face the same alone and in a batch", async () => {
     const classifier = await load("onnx-fp32");
-    const faces = noise(3, 44, 9);
-    const together = await classifier.classify(faces, 3);
-    const alone = await classifier.classify(faces.subarray(44 * 44, 2 * 44 * 44), 1);
-    expect(largestDifference(alone, together.subarray(EMOTION_COUNT, 2 * EMOTION_COUNT))).toBeLessThan(1e-5);
+    // More than go into one call of ONNX Runtime.
+    const faces = noise(11, 44, 9);
+    const together = await classifier.classify(faces, 11);
+    for (const face of [0, 4, 10]) {
+      const alone = await classifier.classify(faces.subarray(face * 44 * 44, (face + 1) * 44 * 44), 1);
+      const same = together.subarray(face * EMOTION_COUNT, (face + 1) * EMOTION_COUNT);
+      expect(largestDifference(alone, same)).toBeLessThan(1e-5);
+    }
   });
 
   test("scores about the same in int8", async () => {
