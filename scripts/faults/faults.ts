@@ -122,7 +122,7 @@ function launch() {
           }),
     },
   });
-  const life = { boot: "", counted: [] as { at: number; events: number }[], killedAt: null as number | null };
+  const life = { boot: "", counted: [] as Life["counted"][number][], killedAt: null as number | null };
   lives.push(life);
   child.stderr.on("data", (text: Buffer) => {
     log.write(text);
@@ -290,6 +290,8 @@ const figures = {
   ...verdict,
 };
 process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+writeFileSync(file("received"), received.map((event) => `${JSON.stringify(event)}\n`).join(""));
+writeFileSync(file("lives"), JSON.stringify(lives));
 await subscriber.end();
 await proxy.close();
 await broker.stop();

@@ -115,7 +115,8 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   let failures = 0;
   /** Acknowledgements are waited for twice as long after each time they did not come. */
   let ackTimeout = timing.ackTimeout;
-  let lastTrouble: string | undefined;
+  /** Troubles that have been told of since a connection lasted. */
+  const told = new Set<string>();
   /** Connections in a row that were lost before they had lasted `stableAfter`. */
   let shortLived = 0;
   let openedAt = 0;
@@ -151,13 +152,13 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     },
   });
 
-  /** A trouble is told once, and again only after another one, or after a connection that lasted. */
+  /** A trouble is told once, and again only after a connection that lasted. */
   function trouble(failure: ConnectionFailure, what: string): void {
     const details = { broker, code: failure.code };
     const line = `${what}: ${failure.message}`;
-    if (lastTrouble === failure.code) log.debug(details, line);
+    if (told.has(failure.code)) log.debug(details, line);
     else log.warn(details, line);
-    lastTrouble = failure.code;
+    told.add(failure.code);
   }
 
   function open(): void {
@@ -205,7 +206,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       failures = 0;
       if (shortLived >= FLAPPING) log.info(details, "the connection to the broker lasts again");
       shortLived = 0;
-      lastTrouble = undefined;
+      told.clear();
     }, timing.stableAfter);
     stable.unref();
     tick = setInterval(delivery.pump, Math.max(10, timing.lateAfter / 4));
