@@ -121,6 +121,17 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(result.output).toMatch(/epoch +1\/1 {2}loss/);
   });
 
+  test("trains the tutorial's network with --preset seed, to figures, a saved model and a report", () => {
+    const seed = join(folder, "seed");
+    const result = run(seed, "--preset", "seed", "--epochs", "2");
+    expect(result.status, result.output).toBe(0);
+    const figures = JSON.parse(readFileSync(join(seed, "seed-figures.json"), "utf8"));
+    expect(figures).toMatchObject({ epochs: 2, split: "PublicTest", original: { n: 70 }, ferplus: null });
+    expect(figures.original.accuracy).toBeGreaterThan(0.25);
+    expect(existsSync(join(seed, "model", "model.json"))).toBe(true);
+    expect(readFileSync(join(seed, "report.html"), "utf8")).toContain("The tutorial");
+  });
+
   test("does not take up another network's checkpoint", () => {
     const result = run(whole, "--preset", "edge", "--resume");
     expect(result.status).toBe(1);
