@@ -292,6 +292,11 @@ const figures = {
 process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
 writeFileSync(file("received"), received.map((event) => `${JSON.stringify(event)}\n`).join(""));
 writeFileSync(file("lives"), JSON.stringify(lives));
+// One that was stopped (SIGSTOP) when its daemon was killed knows nothing of it.
+for (let pid = cameraPid(); pid !== null; pid = cameraPid()) {
+  process.kill(pid, "SIGKILL");
+  await sleep(100);
+}
 await subscriber.end();
 await proxy.close();
 await broker.stop();

@@ -31,7 +31,7 @@ export interface MqttTiming {
 
 export const MQTT_TIMING: MqttTiming = {
   connectTimeout: 15_000,
-  ackTimeout: 10_000,
+  ackTimeout: 5_000,
   lateAfter: 1500,
   window: 32,
   refusedPause: 30_000,

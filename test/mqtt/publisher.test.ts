@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
@@ -99,7 +100,7 @@ describe("with a broker", () => {
     const child = spawn(
       process.execPath,
       ["--import", "tsx", join(import.meta.dirname, "support/child.ts"), broker.url],
-      { stdio: "inherit" },
+      { stdio: ["ignore", "ignore", "inherit"] },
     );
     await subscriber.until(
       (received) => received.some((message) => message.topic.endsWith("/event")),
@@ -247,6 +248,18 @@ describe("the embedded broker", () => {
     await subscriber.until(() => subscriber.on("/event").length > 0);
     await sender.stop(2000);
     await subscriber.until(() => subscriber.on("/availability").at(-1)?.text === "offline");
+  });
+});
+
+describe("the embedded broker by itself", () => {
+  it("closes even while a client keeps silent, and says when its port is taken", async () => {
+    const broker = await startEmbeddedBroker(0);
+    const silent = connect(broker.port, "127.0.0.1");
+    silent.on("error", () => {});
+    await once(silent, "connect");
+    await expect(startEmbeddedBroker(broker.port)).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await broker.close();
+    await waitFor(() => silent.destroyed || silent.closed);
   });
 });
 
