@@ -111,7 +111,10 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
         next.set(face.trackId, face);
       } else {
         events.push(eventOf(type, face, frame, model));
-        next.set(face.trackId, { ...face, told: { label: face.state.label, at: frame.steadyAt } });
+        const told = { label: face.state.label, at: frame.steadyAt };
+        // A label that was about to change when it was first told of has to dwell from then on.
+        const state = type === "new" ? { ...face.state, challenger: null } : face.state;
+        next.set(face.trackId, { ...face, state, told });
       }
     }
     faces = next;

@@ -223,6 +223,7 @@ describe("whatever the camera sees", () => {
         events.forEach((event, index) => {
           const at = steady[index] ?? 0;
           const changed = event.type === "update" && event.previous !== event.emotion.label;
+          if (event.type === "new") changedAt.set(event.track, at);
           if (changed) {
             expect(at - (changedAt.get(event.track) ?? Number.NEGATIVE_INFINITY)).toBeGreaterThanOrEqual(
               minDwell,
