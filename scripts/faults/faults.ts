@@ -54,7 +54,7 @@ const photos = join(
   "demo",
 );
 execFileSync(process.execPath, [
-  ...["--import", "tsx", join(HERE, "camera/photo.ts"), join(photos, "sample1.jpg")],
+  ...["--import", "tsx", join(HERE, "camera/photo.ts"), join(photos, "sample3.jpg")],
   ...[file("face.yuv"), String(WIDTH), String(HEIGHT)],
 ]);
 writeFileSync(file("truth"), "");
