@@ -15,7 +15,6 @@ const [root, opencv, nodedir] = process.argv.slice(2, 5).map((path) => resolve(p
 
 /** In the order in which the linker needs them. */
 const MODULES = ["objdetect", "videoio", "imgcodecs", "calib3d", "features2d", "flann", "imgproc", "core"];
-const PICTURES = ["jpeg", "png16", "z"];
 const GSTREAMER = ["gstbase", "gstriff", "gstapp", "gstvideo", "gstaudio", "gstpbutils", "gstreamer"];
 
 const work = `${root}.addon`;
@@ -27,11 +26,11 @@ const script = (name, text) => {
   writeFileSync(path, text);
   return path;
 };
-const archives = [
-  ...MODULES.map((module) => join(opencv, "lib", `libopencv_${module}.a`)),
-  ...PICTURES.map((name) => `${sysroot}/usr/lib/${triplet}/lib${name}.a`),
+const archives = MODULES.map((module) => join(opencv, "lib", `libopencv_${module}.a`));
+const shared = [
+  ...GSTREAMER.map((name) => `-l${name}-1.0`),
+  ...["gobject-2.0", "glib-2.0", "jpeg", "png16", "z"].map((name) => `-l${name}`),
 ];
-const shared = [...GSTREAMER.map((name) => `-l${name}-1.0`), "-lgobject-2.0", "-lglib-2.0"];
 const everything = script("all.so", `GROUP(${archives.join(" ")} AS_NEEDED(${shared.join(" ")}))\n`);
 const nothing = script("none.so", "/* all is in libopencv_core.so */\n");
 layOutOpenCv(join(work, "layout"), {
