@@ -79,9 +79,12 @@ const broker = await startMosquitto([
 ]);
 const proxy = await faultProxy(broker.port);
 const received: EmotionEvent[] = [];
+const receivedAt = new Map<EmotionEvent, number>();
 const subscriber = await subscribe(broker.url, "emotiond/faults/event", DURABLE);
 subscriber.client.on("message", (_topic, payload) => {
-  received.push(eventSchema.parse(JSON.parse(payload.toString())));
+  const event = eventSchema.parse(JSON.parse(payload.toString()));
+  received.push(event);
+  receivedAt.set(event, Date.now());
   subscriber.received.length = 0;
 });
 const httpPort = await freePort();
@@ -280,6 +283,10 @@ const episodes = episodesOf(readFileSync(file("truth"), "utf8"), 2500).filter(
   ({ from, to }) => !troubled.some((at) => at > from - 1000 && at < to + 2000),
 );
 const verdict = judge(received, lives as Life[], episodes, realTime);
+/** The greatest age at which an event came that did not say `replayed`, in milliseconds. */
+const stalestFresh = received
+  .filter((event) => !event.replayed)
+  .reduce((most, event) => Math.max(most, (receivedAt.get(event) ?? 0) - realTime(event)), 0);
 const figures = {
   seed: Number(values.seed),
   faults: Object.fromEntries([...counts].sort()),
@@ -287,6 +294,7 @@ const figures = {
   minutes: Math.round((stoppingAt - startedAt) / 6000) / 10,
   exitCode,
   stopMs,
+  stalestFresh,
   ...verdict,
 };
 process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
