@@ -40,7 +40,7 @@ const USAGE = `npm run train -- --data FILE [options]
   --preset NAME        edge, tiny, or seed (edge)
   --epochs N           instead of the preset's
   --learning-rate X    instead of the preset's
-  --resume             go on from the last checkpoint
+  --resume             go on from the last checkpoint: the same command again, with --resume added
   --init DIR           start from an exported model's weights
   --work DIR           checkpoint, TensorBoard logs and report (~/.cache/emotiond/training/PRESET)
   --model-version V    version in the manifest (0.1.0)
@@ -57,9 +57,6 @@ export function parseCommand(args: readonly string[]): TrainCommand {
     throw new UsageError((error as Error).message);
   }
   if (values.data === undefined) throw new UsageError("--data FILE is missing");
-  if (values.resume && values.init !== undefined) {
-    throw new UsageError("--resume goes on with a run's own weights, so --init makes no sense beside it");
-  }
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
   return {
     data: values.data,

@@ -1,13 +1,5 @@
-import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 import { readManifest, readModelFile } from "../../src/emotion/manifest.js";
-import {
-  type Architecture,
-  BATCH_NORM_EPSILON,
-  type ConvLayer,
-  FEATURE_SCALE,
-  shapeOf,
-  shapes,
-} from "./architecture.js";
+import { BATCH_NORM_EPSILON, type ConvLayer, shapeOf, shapes } from "./architecture.js";
 import { plainBatch } from "./augment.js";
 import type { Dataset } from "./data/dataset.js";
 import { readFloats } from "./export/read-onnx.js";
@@ -28,8 +20,8 @@ const FACES = 512;
  * Sets a network's variables so that it computes what the exported model in `folder` does.
  *
  * An exported model has its batch norms folded away. They come back from data: the mean and variance of each
- * convolution over training faces become its statistics, and scale and offset are set to undo them. Both heads start
- * as the one that was exported, without its temperature and offsets.
+ * convolution over training faces become its statistics, and scale and offset are set to undo them. The two heads,
+ * merged in the models, are in a file of their own.
  */
 export async function initialize(
   network: Network,
@@ -39,8 +31,13 @@ export async function initialize(
 ): Promise<void> {
   const manifest = await readManifest(folder);
   const file = manifest.files["onnx-fp32"];
-  if (file === undefined) throw new InitError(`${folder} has no onnx-fp32 file to start from`);
+  const headsFile = manifest.files.heads;
+  if (file === undefined || headsFile === undefined) {
+    throw new InitError(`${folder} has no onnx-fp32 and heads files to start from`);
+  }
   const weights = readFloats(await readModelFile(folder, file));
+  const bytes = await readModelFile(folder, headsFile);
+  const heads = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
   const { architecture } = network;
   const known = shapes(architecture);
   const take = (name: string, length: number): Float32Array => {
@@ -65,27 +62,11 @@ export async function initialize(
       const kernel = take(`${layer.name}/weights`, layer.kernel ** 2 * channels * layer.filters);
       set(`${layer.name}/kernel`, fromOihw(kernel, layer, channels));
     } else if (layer.op === "dense") {
-      const features = shapeOf(known, layer.input).channels;
-      const { side, channels } = featureShape(architecture, layer.input);
-      const head = headOf(manifest.training.head);
-      const kernel = take("logits/weights", features * EMOTION_COUNT);
-      const both = new Float32Array(features * OUTPUTS);
-      for (let row = 0; row < features; row++) {
-        const from = (row % channels) * side ** 2 + Math.floor(row / channels);
-        for (let output = 0; output < OUTPUTS; output++) {
-          const weight = kernel[from * EMOTION_COUNT + (output % EMOTION_COUNT)] as number;
-          both[row * OUTPUTS + output] = (weight * head.temperature) / FEATURE_SCALE;
-        }
-      }
-      set(`${layer.name}/kernel`, both);
-      const bias = take("logits/bias", EMOTION_COUNT);
-      set(
-        `${layer.name}/bias`,
-        Float32Array.from({ length: OUTPUTS }, (_, output) => {
-          const label = output % EMOTION_COUNT;
-          return (bias[label] as number) * head.temperature - (head.offsets[label] ?? 0);
-        }),
-      );
+      const count = shapeOf(known, layer.input).channels * OUTPUTS;
+      if (heads.length !== count + OUTPUTS)
+        throw new InitError(`${folder}/${headsFile.path} is another network's`);
+      set(`${layer.name}/kernel`, heads.slice(0, count));
+      set(`${layer.name}/bias`, heads.slice(count));
     }
   }
   const random = createRandom(11);
@@ -132,12 +113,6 @@ function assign(variable: { assign(value: Tensor): void }, value: Tensor): void 
   variable.assign(value);
 }
 
-function featureShape(architecture: Architecture, flatten: string) {
-  const layer = architecture.layers.find(({ name }) => name === flatten);
-  if (layer?.op !== "flatten") throw new InitError(`${flatten} does not flatten`);
-  return shapeOf(shapes(architecture), layer.input);
-}
-
 /** From ONNX' out, in, row, column to TensorFlow's row, column, in, out. */
 function fromOihw(weights: Float32Array, { kernel, filters }: ConvLayer, channels: number): Float32Array {
   const result = new Float32Array(weights.length);
@@ -152,12 +127,4 @@ function fromOihw(weights: Float32Array, { kernel, filters }: ConvLayer, channel
     }
   }
   return result;
-}
-
-function headOf(value: unknown): { readonly temperature: number; readonly offsets: readonly number[] } {
-  const head = value as { temperature?: unknown; offsets?: unknown } | undefined;
-  if (typeof head?.temperature !== "number" || !Array.isArray(head.offsets)) {
-    throw new InitError("the manifest does not tell the temperature and offsets of its head (training.head)");
-  }
-  return { temperature: head.temperature, offsets: head.offsets as number[] };
 }

@@ -59,7 +59,7 @@ export const edge: Preset = {
   window: 44,
   sizes: [
     { from: 0, size: 34 },
-    { from: 0.7, size: 44 },
+    { from: 0.6, size: 44 },
   ],
   augmentation,
   repeats: [1, 3, 1, 1, 1, 1, 1],

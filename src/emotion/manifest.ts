@@ -48,6 +48,8 @@ export const manifestSchema = z.strictObject({
     "onnx-int8": fileSchema.optional(),
     "onnx-fp32": fileSchema.optional(),
     tensorflow: z.strictObject({ model: fileSchema, weights: z.array(fileSchema).min(1) }).optional(),
+    /** Both heads' last layers, of which the models have one: where further training starts. No engine reads it. */
+    heads: fileSchema.optional(),
   }),
   metrics: z.record(z.string(), scoresSchema),
   training: z.looseObject({ preset: z.string(), epochs: z.int().min(0), parameters: z.int(), macs: z.int() }),

@@ -22,7 +22,6 @@ describe("the command line of npm run train", () => {
     [["--data", "x", "--epochs", "0"], /--epochs 0 is out of range/],
     [["--data", "x", "--epochs", "many"], /--epochs many is out of range/],
     [["--data", "x", "--learning-rate", "2"], /--learning-rate 2 is out of range/],
-    [["--data", "x", "--resume", "--init", "models/emotion"], /--init makes no sense beside it/],
     [["--data", "x", "--colour"], /--colour/],
   ])("refuses %j and shows the usage", (args, reason) => {
     expect(() => parseCommand(args)).toThrow(UsageError);

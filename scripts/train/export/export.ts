@@ -49,6 +49,7 @@ export class ExportMismatchError extends Error {
   override readonly name = "ExportMismatchError";
 }
 
+const HEADS_FILE = "heads.bin";
 const CALIBRATION_FACES = 512;
 const CHECKED_FACES = 500;
 /** How far the mean probability may be off: float is exact to rounding, 7 and 8 bit weights are not. */
@@ -71,6 +72,7 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
     ["emotion-int8.onnx", onnxInt8(network, ranges)],
     ["tfjs-model.json", tensorflow.model],
     [WEIGHTS_FILE, tensorflow.weights],
+    [HEADS_FILE, bothHeads(options.architecture, options.values)],
   ]);
   const { parameters, macs } = cost(options.architecture);
   const manifest: Manifest = {
@@ -87,6 +89,7 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
       "onnx-int8": described("emotion-int8.onnx", files),
       "onnx-fp32": described("emotion-fp32.onnx", files),
       tensorflow: { model: described("tfjs-model.json", files), weights: [described(WEIGHTS_FILE, files)] },
+      heads: described(HEADS_FILE, files),
     },
     metrics: {},
     training: {
@@ -119,6 +122,15 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
   for (const name of readdirSync(fresh)) renameSync(join(fresh, name), join(options.out, name));
   rmSync(fresh, { recursive: true });
   return { manifest, differences };
+}
+
+/** The last layer as it was trained: weights, features × 14, then 14 biases, as 32-bit floats. */
+function bothHeads({ layers }: Architecture, values: ReadonlyMap<string, Float32Array>): Buffer {
+  const dense = layers.find(({ op }) => op === "dense");
+  const parts = ["kernel", "bias"].map((part) => values.get(`${dense?.name}/${part}`) ?? new Float32Array());
+  return Buffer.concat(
+    parts.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
+  );
 }
 
 function writeManifest(folder: string, manifest: Manifest): void {
