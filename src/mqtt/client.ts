@@ -1,5 +1,5 @@
 import type { MqttConfig } from "../config/schema.js";
-import type { Health, State } from "../events/schema.js";
+import type { Health } from "../events/schema.js";
 import { VERSION } from "../version.js";
 import { commandReceiver } from "./answering.js";
 import { type BackoffLimits, backoffDelay } from "./backoff.js";
@@ -12,7 +12,9 @@ import { type ConnectionFailure, localFailure, refusal, refusesVersion } from ".
 import type { MqttLog } from "./log.js";
 import type { Outbox } from "./outbox.js";
 import type { CommandHandler, Publisher } from "./publisher.js";
+import { retainedTopic } from "./retained.js";
 import { clientIdOf, topicsOf } from "./topics.js";
+import { troubleTeller } from "./trouble.js";
 
 /** Times in milliseconds, but for `keepalive`, which is in MQTT's seconds. */
 export interface MqttTiming {
@@ -77,11 +79,11 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   const timing: MqttTiming = { ...MQTT_TIMING, ...options.timing };
   const topics = topicsOf(config.baseTopic, device);
   const broker = new URL(config.url).host;
+  const trouble = troubleTeller(log, broker);
   const outbox = options.outbox ?? createOutbox(config.outbox, options.environment ?? process.env, log);
   const receive = commandReceiver(topics, options.onCommand, log, (command) => {
     if (command.name === "pause" || command.name === "resume") {
-      paused = command.name === "pause";
-      sendPaused();
+      paused.set(String(command.name === "pause"));
     }
   });
   const discovery = homeAssistantDiscovery(
@@ -95,16 +97,26 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     },
     config.homeAssistant.enabled,
     () => {
-      stateSent = undefined;
-      sendState();
-      sendPaused();
+      state.renew();
+      paused.renew();
     },
     (failure) =>
-      trouble(
-        failure,
+      trouble.tell(
         "the broker refuses Home Assistant's discovery (mqtt.homeAssistant.enabled: false turns it off)",
+        failure,
       ),
   );
+  const state = retainedTopic(
+    topics.state,
+    (failure) => trouble.tell("the broker refuses the state", failure),
+    () => notify(),
+  );
+  const paused = retainedTopic(topics.paused, (failure) =>
+    trouble.tell("the broker refuses whether it is paused", failure),
+  );
+  // Only for Home Assistant's switch; without it, who pauses knows it.
+  const retained = config.homeAssistant.enabled ? [state, paused] : [state];
+  paused.set("false");
 
   /** `stopping`: what waits is still sent; `leaving`: only the goodbye is. */
   let phase: "idle" | "running" | "stopping" | "leaving" | "stopped" = "idle";
@@ -115,18 +127,12 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   let failures = 0;
   /** Acknowledgements are waited for twice as long after each time they did not come. */
   let ackTimeout = timing.ackTimeout;
-  /** Troubles that have been told of since a connection lasted. */
-  const told = new Set<string>();
   /** Connections in a row that were lost before they had lasted `stableAfter`. */
   let shortLived = 0;
   let openedAt = 0;
   let retry: NodeJS.Timeout | undefined;
   let stable: NodeJS.Timeout | undefined;
   let tick: NodeJS.Timeout | undefined;
-  let state: State | undefined;
-  let stateOnTheWay = false;
-  let stateSent: State | undefined;
-  let paused = false;
   /** What `stop` waits for: called whenever the connection or the outbox may have changed. */
   let notify = () => {};
 
@@ -142,24 +148,14 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       notify();
     },
     onRefused(reason, forGood) {
-      const { code, message } = refusal(reason);
-      trouble(
-        { code: `event-${code}`, message },
+      trouble.tell(
         forGood
           ? "the broker refused an event for good; it is dropped"
           : "the broker refuses events; they are kept",
+        refusal(reason),
       );
     },
   });
-
-  /** A trouble is told once, and again only after a connection that lasted. */
-  function trouble(failure: ConnectionFailure, what: string): void {
-    const details = { broker, code: failure.code };
-    const line = `${what}: ${failure.message}`;
-    if (told.has(failure.code)) log.debug(details, line);
-    else log.warn(details, line);
-    told.add(failure.code);
-  }
 
   function open(): void {
     clearTimeout(retry);
@@ -206,28 +202,26 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       failures = 0;
       if (shortLived >= FLAPPING) log.info(details, "the connection to the broker lasts again");
       shortLived = 0;
-      told.clear();
+      trouble.forget();
     }, timing.stableAfter);
     stable.unref();
     tick = setInterval(delivery.pump, Math.max(10, timing.lateAfter / 4));
     tick.unref();
     current.publish({ topic: topics.availability, payload: "online", qos: 1, retain: true }, (result) => {
-      if (result.outcome === "refused") trouble(refusal(result.reason), "the broker refuses availability");
+      if (result.outcome === "refused")
+        trouble.tell("the broker refuses availability", refusal(result.reason));
     });
     current.subscribe(topics.commandFilter, (refused) => {
-      if (refused !== null) trouble(refused, "the broker refuses the subscription to commands");
+      if (refused !== null) trouble.tell("the broker refuses the subscription to commands", refused);
     });
-    stateOnTheWay = false;
-    stateSent = undefined;
     // Events before the state: even a broker that hangs up after three messages then gets one event a connection.
     delivery.connected(current);
-    sendState();
+    for (const topic of retained) topic.connected(current);
     discovery.connected(current);
-    sendPaused();
     if (discovery.birthTopic !== null) {
       current.subscribe(discovery.birthTopic, (refused) => {
-        if (refused !== null)
-          trouble(refused, "the broker refuses the subscription to Home Assistant's status");
+        if (refused === null) return;
+        trouble.tell("the broker refuses the subscription to Home Assistant's status", refused);
       });
     }
     notify();
@@ -241,6 +235,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     clearInterval(tick);
     delivery.disconnected();
     discovery.disconnected();
+    for (const topic of retained) topic.disconnected();
     failures += 1;
     if (wasOpen && performance.now() - openedAt < timing.stableAfter) shortLived += 1;
     const flapping = reason.code === "closed" && shortLived >= FLAPPING;
@@ -250,7 +245,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       if (fallBack(failure, wasOpen)) {
         open();
       } else {
-        trouble(failure, wasOpen ? "connection to the broker lost" : "no connection to the broker");
+        trouble.tell(wasOpen ? "connection to the broker lost" : "no connection to the broker", failure);
         retry = setTimeout(open, backoffDelay(failures, timing.backoff, Math.random()));
       }
     } else if (phase === "stopping" && outbox.size() > 0 && failure.code !== "ECONNREFUSED") {
@@ -276,29 +271,6 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     // Some old brokers just hang up on MQTT 5; one that is restarting does too, so both versions take turns.
     if (failure.code === "closed-early" && !versionProven) version = version === 5 ? 4 : 5;
     return false;
-  }
-
-  function sendState(): void {
-    if (connection === undefined || state === undefined || stateOnTheWay || state === stateSent) return;
-    const current = connection;
-    stateSent = state;
-    stateOnTheWay = true;
-    current.publish(
-      { topic: topics.state, payload: JSON.stringify(state), qos: 1, retain: true },
-      (result) => {
-        if (current !== connection) return;
-        stateOnTheWay = false;
-        if (result.outcome === "refused") trouble(refusal(result.reason), "the broker refuses the state");
-        sendState();
-        notify();
-      },
-    );
-  }
-
-  /** Only for Home Assistant's switch; without it, who pauses knows it. */
-  function sendPaused(): void {
-    if (!config.homeAssistant.enabled) return;
-    connection?.publish({ topic: topics.paused, payload: String(paused), qos: 1, retain: true });
   }
 
   /** Resolves when `done` holds, or at `deadline` (of performance.now()). */
@@ -329,7 +301,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     const nothingToWaitFor = () =>
       connection === undefined
         ? attempt === undefined && retry === undefined
-        : outbox.size() === 0 && !stateOnTheWay;
+        : outbox.size() === 0 && state.settled();
     const reserve = Math.min(GOODBYE_MS, timeoutMs / 2);
     await until(nothingToWaitFor, deadline - reserve);
     phase = "leaving";
@@ -365,10 +337,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       outbox.add(event);
       delivery.pump();
     },
-    state(newest) {
-      state = newest;
-      sendState();
-    },
+    state: (newest) => state.set(JSON.stringify(newest)),
     health(health: Health) {
       if (connection === undefined || connection.congested()) return;
       connection.publish({ topic: topics.health, payload: JSON.stringify(health), qos: 0, retain: true });

@@ -1,0 +1,63 @@
+import type { Connection } from "./connection.js";
+import { type ConnectionFailure, refusal } from "./failure.js";
+
+/** A topic of which only the newest message counts: retained, at QoS 1, and said again on each connection. */
+export interface RetainedTopic {
+  /** Takes the newest payload; an older one that has not been sent is forgotten. */
+  set(payload: string): void;
+  /** Says the newest again. */
+  renew(): void;
+  /** False while the broker has not acknowledged the newest, on a connection that lives. */
+  settled(): boolean;
+  connected(connection: Connection): void;
+  disconnected(): void;
+}
+
+/** `onSettled` is called when the newest has been acknowledged. One message at a time is on its way. */
+export function retainedTopic(
+  topic: string,
+  onRefused: (failure: ConnectionFailure) => void,
+  onSettled: () => void = () => {},
+): RetainedTopic {
+  let connection: Connection | undefined;
+  let newest: string | undefined;
+  let due = false;
+  let onTheWay = false;
+
+  function send(): void {
+    if (connection === undefined || newest === undefined || !due || onTheWay) return;
+    const current = connection;
+    due = false;
+    onTheWay = true;
+    current.publish({ topic, payload: newest, qos: 1, retain: true }, (delivery) => {
+      if (current !== connection) return;
+      onTheWay = false;
+      if (delivery.outcome === "refused") onRefused(refusal(delivery.reason));
+      send();
+      if (!onTheWay) onSettled();
+    });
+  }
+
+  return {
+    set(payload) {
+      newest = payload;
+      due = true;
+      send();
+    },
+    renew() {
+      due = true;
+      send();
+    },
+    settled: () => !onTheWay,
+    connected(current) {
+      connection = current;
+      onTheWay = false;
+      due = true;
+      send();
+    },
+    disconnected() {
+      connection = undefined;
+      onTheWay = false;
+    },
+  };
+}
