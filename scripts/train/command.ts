@@ -46,7 +46,9 @@ const USAGE = `npm run train -- --data FILE [options]
   --model-version V    version in the manifest (0.1.0)
   --export-only        export the last checkpoint, train no more
   --keras DIR          also write Keras' JSON and H5 there
-  --seed N             of the random numbers (1)`;
+  --seed N             of the random numbers (1)
+
+On a GPU: npm install @tensorflow/tfjs-node-gpu, and EMOTIOND_TRAIN_BACKEND=@tensorflow/tfjs-node-gpu.`;
 
 /** @throws UsageError */
 export function parseCommand(args: readonly string[]): TrainCommand {
