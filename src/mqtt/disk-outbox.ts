@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
 import { ClassicLevel } from "classic-level";
-import { type EmotionEvent, eventSchema } from "../events/schema.js";
+import type { EmotionEvent } from "../events/schema.js";
 import {
   type EventStore,
   type Found,
@@ -14,6 +13,7 @@ import {
 import { fifo } from "./fifo.js";
 import type { MqttLog } from "./log.js";
 import type { Outbox, OutboxLimits, QueuedEvent } from "./outbox.js";
+import { storedEvents } from "./stored-event.js";
 
 export interface DiskOutboxOptions extends OutboxLimits {
   /** Folder of the store; made when first needed. */
@@ -66,7 +66,7 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
   const retryAfter = options.retryAfter ?? 10_000;
   const now = options.now ?? (() => performance.now());
   const wall = options.wall ?? (() => Date.now());
-  const run = randomUUID();
+  const stored = storedEvents(now, wall);
 
   let onTheWay = new Map<QueuedEvent, Entry>();
   const head = fifo<Entry>();
@@ -231,7 +231,7 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     deletes = [];
     const puts: Stored[] = entries.map((entry, i) => ({
       key: storeKey(nextOrder + i),
-      value: storedForm(entry),
+      value: stored.encode(entry.json, entry.addedAt),
     }));
     nextOrder += entries.length;
     try {
@@ -297,9 +297,11 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
         deletes.push(key);
         continue;
       }
-      const entry = entryOf({ key, value });
-      if (entry !== undefined) head.push(entry);
-      else {
+      const decoded = value === null ? null : stored.decode(value);
+      if (decoded !== null) {
+        const { json, addedAt, earlierRun } = decoded;
+        head.push({ json, addedAt, retried: earlierRun, key, gone: false });
+      } else {
         deletes.push(key);
         dropped += 1;
         log.warn({ path, key }, "outbox: a damaged event is dropped");
@@ -316,26 +318,6 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     }
     prune();
     available();
-  }
-
-  function storedForm(entry: Entry): string {
-    return `{"run":"${run}","at":${entry.addedAt},"time":${wall() - (now() - entry.addedAt)},"event":${entry.json}}`;
-  }
-
-  function entryOf({ key, value }: Found): Entry | undefined {
-    if (value === null) return undefined;
-    try {
-      const stored = JSON.parse(value) as { run: unknown; at: unknown; time: unknown; event: unknown };
-      const event = eventSchema.safeParse(stored.event);
-      if (!event.success || typeof stored.at !== "number" || typeof stored.time !== "number")
-        return undefined;
-      // Of this run: no clock that was set meanwhile makes it older or younger.
-      const own = stored.run === run;
-      const addedAt = own ? stored.at : now() - Math.max(0, wall() - stored.time);
-      return { json: JSON.stringify(event.data), addedAt, retried: !own, key, gone: false };
-    } catch {
-      return undefined;
-    }
   }
 
   function fail(error: unknown): void {
