@@ -6,6 +6,7 @@ import type { Instant, Lifecycle, ObservedFace } from "./events/lifecycle.js";
 import { stateOf } from "./events/lifecycle.js";
 import type { EmotionEvent, State } from "./events/schema.js";
 import type { Box } from "./vision/box.js";
+import type { CropOptions } from "./vision/crop.js";
 import type { FaceFinder } from "./vision/finder.js";
 import type { Mat } from "./vision/opencv.js";
 import type { Track, Tracker } from "./vision/tracker.js";
@@ -20,7 +21,12 @@ export interface PipelineParts {
   /** The classifier of now: a reload replaces it between two frames. */
   readonly classifier: () => Classifier;
   /** Cuts faces out of a grey frame, ready for the classifier. */
-  readonly crop: (grey: Mat, boxes: readonly Box[], side: number) => Promise<Uint8Array>;
+  readonly crop: (
+    grey: Mat,
+    boxes: readonly Box[],
+    side: number,
+    options?: CropOptions,
+  ) => Promise<Uint8Array>;
   readonly publish: (events: readonly EmotionEvent[]) => void;
   readonly publishState: (state: State) => void;
   /** Shows a frame that has been through all stages; takes what it needs before it resolves. */
@@ -38,6 +44,8 @@ export interface Pipeline {
 
 /** A face is scored at most this often, in milliseconds: expressions do not change faster. */
 const SCORE_INTERVAL = 90;
+/** Heads tilted by less than this, in degrees, are cut out as they are: the network has seen such. */
+const SLIGHT_TILT = 8;
 /** While faces are in view, `state` is renewed this often, in milliseconds. */
 const STATE_INTERVAL = 1_000;
 
@@ -97,11 +105,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     });
     if (due.length === 0) return new Map();
     const side = classifier.inputSize;
-    const faces = await parts.crop(
-      grey,
-      due.map((track) => track.box),
-      side,
-    );
+    const faces = new Uint8Array(due.length * side * side);
+    for (const [index, { box, angle }] of due.entries()) {
+      const rotation = Math.abs(angle) < SLIGHT_TILT ? 0 : angle;
+      faces.set(await parts.crop(grey, [box], side, { rotation }), index * side * side);
+    }
     const flat = await classifier.classify(faces, due.length);
     for (const track of due) scoredAt.set(track.id, at);
     return new Map(

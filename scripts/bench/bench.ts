@@ -26,7 +26,14 @@ async function bench(video: string, configFile: string | undefined): Promise<Ben
     mqtt: { ...base.mqtt, url: broker.url },
     http: { ...base.http, listen: "none" },
   };
-  const spent: Record<Stage, number> = { decode: 0, detect: 0, track: 0, classify: 0, publish: 0, annotate: 0 };
+  const spent: Record<Stage, number> = {
+    decode: 0,
+    detect: 0,
+    track: 0,
+    classify: 0,
+    publish: 0,
+    annotate: 0,
+  };
   const latencies: number[] = [];
   let faces = 0;
   let begun: number | undefined;
@@ -54,12 +61,18 @@ async function bench(video: string, configFile: string | undefined): Promise<Ben
   const frames = latencies.length;
   if (frames === 0 || begun === undefined) throw new Error(`${video}: no frame could be read`);
   const seconds = (ended - begun) / 1000;
-  const perFrame = Object.fromEntries(Object.entries(spent).map(([stage, total]) => [stage, round(total / frames)]));
+  const perFrame = Object.fromEntries(
+    Object.entries(spent).map(([stage, total]) => [stage, round(total / frames)]),
+  );
   return {
     frames,
     seconds: round(seconds),
     framesPerSecond: round(frames / seconds),
-    latencyMs: { p50: percentile(latencies, 50), p95: percentile(latencies, 95), p99: percentile(latencies, 99) },
+    latencyMs: {
+      p50: percentile(latencies, 50),
+      p95: percentile(latencies, 95),
+      p99: percentile(latencies, 99),
+    },
     stages: perFrame as BenchResult["stages"],
     facesPerFrame: round(faces / frames),
     rssMiB: round(process.resourceUsage().maxRSS / 1024),
@@ -77,7 +90,11 @@ function round(value: number): number {
 }
 
 const { values } = parseArgs({
-  options: { video: { type: "string" }, config: { type: "string" }, json: { type: "boolean", default: false } },
+  options: {
+    video: { type: "string" },
+    config: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
 });
 if (values.video === undefined) {
   console.error("bench: name a video: npm run bench -- --video FILE [--config FILE] [--json]");

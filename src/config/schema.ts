@@ -56,6 +56,15 @@ const detectorSchema = z
       .describe("Smallest face that is looked for, as a fraction of the frame's height"),
     scaleFactor: z.number().min(1.01).max(2).default(1.2).describe("Step between the sizes that are tried"),
     minNeighbors: z.int().min(0).max(50).default(4).describe("Overlapping hits that make a face"),
+    maxUnseen: seconds(0.1, 60)
+      .default(0.5)
+      .describe("Seconds that a new face may stay unseen where something moves"),
+    budget: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(0.25)
+      .describe("Share of one core that looking for new faces may take"),
   })
   .prefault({})
   .describe("Face detection");

@@ -1,9 +1,25 @@
 import type { Config } from "../config/schema.js";
-import { type Cascade, type CascadeHit, loadCascade } from "./cascade.js";
+import { scanUnit } from "./background.js";
+import { type Box, toFractions } from "./box.js";
+import { loadCascade } from "./cascade.js";
+import { confirmLooks, followLook, type Look, searchLooks } from "./look.js";
+import {
+  type Appearance,
+  appearanceOf,
+  askCascade,
+  type Cascades,
+  difference,
+  expectedBox,
+  FINE,
+  type Found,
+  findAppearance,
+  NARROW,
+  type Reach,
+} from "./neighbourhood.js";
 import type { Mat } from "./opencv.js";
-import { planScan, type RegionScan, type ScheduleState } from "./schedule.js";
+import { createSchedule, type ScanSchedule } from "./schedule.js";
 import { type Sighting, suppressOverlaps } from "./sighting.js";
-import { createTemplateMemory } from "./template.js";
+import { thumbnailOf } from "./thumbnail.js";
 import type { Track } from "./tracker.js";
 
 /** Finds the faces of a frame, spending as little as the schedule allows. */
@@ -15,77 +31,232 @@ export interface FaceFinder {
    * @returns one sighting a face.
    */
   find(grey: Mat, tracks: readonly Track[], at: number): Promise<Sighting[]>;
-  /** Remembers how the tracks that were seen look now; the frame stays the caller's. */
+  /** Remembers how the tracks that a cascade found in this frame look now; the frame stays the caller's. */
   remember(grey: Mat, tracks: readonly Track[]): Promise<void>;
   release(): void;
 }
 
-/** Steps between sizes in a track's own neighbourhood, where few sizes are tried and each should fit. */
-const REGION_SCALE_FACTOR = 1.1;
-/** A region is looked at because a face was there: fewer hits are enough. */
-const REGION_MIN_NEIGHBORS = 2;
+/** What is kept of a track between frames. */
+interface Memory {
+  appearance: Appearance | null;
+  /** When a cascade last had a look at it, in milliseconds on the frames' steady clock. */
+  askedAt: number;
+  /** Looks given since it was last seen, and looks given in all. */
+  misses: number;
+  looks: number;
+}
+
+/** A face that looks as it did is shown to the cascade again after this time, in milliseconds: */
+const STILL_INTERVAL = 1_000;
+/** and one that moves, but looks the same. */
+const ALIKE_INTERVAL = 240;
+/** Mean change of a face in grey levels under which it stayed as it was. */
+const STILL = 2.5;
+/** Correlation of a face with what it was from which it looks the same. */
+const ALIKE = 0.93;
+/** Faster than this, in face widths between frames, a face is not still. */
+const STILL_SPEED = 0.04;
+/** Looks a frame at faces that were missed: for each of them, and for all together. */
+const SEARCH_LOOKS = 2;
+const ALL_SEARCH_LOOKS = 5;
+/** Hits on a guess that are as good as the second cascade's word. */
+const STRONG = 9;
+/** Every so many looks at a face that is seen, a look beside its tilt. */
+const FOLLOW_EVERY = 3;
+/**
+ * Windows are two pixels apart in a scan at the smallest size: a face makes a quarter of the hits that it makes at
+ * full size.
+ */
+const NEIGHBORS_SHARE = 0.25;
 
 /** @throws CascadeError when the configured cascade cannot be used. */
 export function createFaceFinder(detector: Config["detector"]): FaceFinder {
-  const cascade = loadCascade(detector.cascade);
-  const templates = createTemplateMemory();
-  let schedule: ScheduleState = { lastFullScanAt: Number.NEGATIVE_INFINITY };
+  const cascades: Cascades = {
+    main: loadCascade(detector.cascade),
+    second: loadCascade(detector.cascade === "frontalface_alt2" ? "frontalface_default" : "frontalface_alt2"),
+    profile: loadCascade("profileface"),
+  };
+  const minNeighbors = Math.max(1, Math.round(detector.minNeighbors * NEIGHBORS_SHARE));
+  const memories = new Map<string, Memory>();
+  let schedule: { plan: ScanSchedule; width: number; height: number } | undefined;
+  let previousAt: number | undefined;
+  let now = 0;
+  let frames = 0;
 
   async function find(grey: Mat, tracks: readonly Track[], at: number): Promise<Sighting[]> {
-    const plan = planScan(schedule, tracks, at);
-    const sightings: Sighting[] = [];
-    if (plan.full) {
-      schedule = { lastFullScanAt: at };
-      const hits = await cascade.scan(grey, {
-        minSize: detector.minFaceSize * grey.rows,
-        scaleFactor: detector.scaleFactor,
-        minNeighbors: detector.minNeighbors,
-      });
-      sightings.push(...hits.map((hit) => toSighting(hit)));
+    const elapsed = previousAt === undefined ? 0 : Math.min(1, Math.max(0, (at - previousAt) / 1000));
+    previousAt = at;
+    now = at;
+    const seen: Sighting[] = [];
+    let searches = ALL_SEARCH_LOOKS;
+    frames++;
+    for (const [index] of tracks.entries()) {
+      // Another face goes first in each frame, so that none waits for ever behind the others.
+      const track = tracks[(index + frames) % tracks.length] as Track;
+      const memory = memoryOf(track);
+      const expected = expectedBox(track, elapsed);
+      const found = await lookAt(grey, track, memory, expected, at, elapsed);
+      if (found !== null) {
+        // What only looks like the face goes on being searched for where the search left off.
+        if (found.by === "cascade") memory.misses = 0;
+        seen.push(found);
+        continue;
+      }
+      const count = Math.min(searches, SEARCH_LOOKS);
+      const looks = track.confirmed ? searchLooks(memory.misses, count) : confirmLooks(memory.misses, count);
+      searches -= looks.length;
+      const sighting =
+        (await search(grey, track, memory, expected, looks)) ??
+        (await lookAlike(grey, track, memory, expected));
+      if (sighting !== null) seen.push(sighting);
     }
-    for (const region of plan.regions) sightings.push(...(await lookNear(cascade, grey, region)));
-    const unseen = tracks.filter(
-      (track) => track.confirmed && !sightings.some((seen) => isNear(track, seen)),
+    const fresh = await lookForNew(grey, tracks, seen, at);
+    return suppressOverlaps([...seen, ...fresh]);
+  }
+
+  /** The look that nearly always does: is it as it was, or does the cascade see it as it was tilted last? */
+  async function lookAt(
+    grey: Mat,
+    track: Track,
+    memory: Memory,
+    expected: Box,
+    at: number,
+    elapsed: number,
+  ): Promise<Sighting | null> {
+    const { appearance } = memory;
+    const since = at - memory.askedAt;
+    if (track.confirmed && track.seen && appearance !== null && since < STILL_INTERVAL) {
+      const speed = (Math.hypot(track.velocity.x, track.velocity.y) * elapsed) / track.box.width;
+      if (speed < STILL_SPEED && isStill(grey, appearance)) {
+        return { box: appearance.box, score: 1, by: "template", trackId: track.id, angle: track.angle };
+      }
+      if (since < ALIKE_INTERVAL) {
+        const alike = await lookAlike(grey, track, memory, expected);
+        if (alike !== null && alike.score >= ALIKE) return alike;
+      }
+    }
+    // A guess goes through its own looks.
+    if (!track.confirmed) return null;
+    memory.askedAt = at;
+    memory.looks++;
+    const angle = track.angle;
+    const found = await ask(grey, expected, "main", angle, NARROW);
+    if (found === null) return null;
+    if (memory.looks % FOLLOW_EVERY !== 0) return toSighting(found, track);
+    const beside = followLook(memory.looks / FOLLOW_EVERY);
+    const other = await ask(grey, expected, beside.by, angle + beside.turn, NARROW);
+    if (other === null) return toSighting(found, track);
+    // Between the two tilts, as the hits weigh.
+    const share = other.neighbors / (other.neighbors + found.neighbors);
+    const best = other.neighbors > found.neighbors ? other : found;
+    return toSighting({ ...best, angle: angle + share * beside.turn }, track);
+  }
+
+  function isStill(grey: Mat, before: Appearance): boolean {
+    const present = appearanceOf(grey, before.box, before.angle);
+    return difference(present.cells, before.cells) < STILL;
+  }
+
+  function ask(grey: Mat, expected: Box, by: Look["by"], angle: number, reach: Reach): Promise<Found | null> {
+    return askCascade(cascades, grey, expected, by, angle, reach);
+  }
+
+  /** The face of a track that its own cascade does not see: other tilts and other cascades. */
+  async function search(
+    grey: Mat,
+    track: Track,
+    memory: Memory,
+    expected: Box,
+    looks: readonly Look[],
+  ): Promise<Sighting | null> {
+    for (const look of looks) {
+      memory.misses++;
+      const found = await ask(grey, expected, look.by, track.angle + look.turn, FINE);
+      if (found === null) continue;
+      // Two cascades seldom share a false alarm: what is new is believed when the second sees it too.
+      if (track.hits === 1 && look.by === "main" && found.neighbors < STRONG) continue;
+      memory.misses = 0;
+      return toSighting(found, track);
+    }
+    return null;
+  }
+
+  /** What looks as the face did when a cascade last saw it. */
+  async function lookAlike(grey: Mat, track: Track, memory: Memory, expected: Box): Promise<Sighting | null> {
+    if (!track.confirmed || memory.appearance === null) return null;
+    const found = await findAppearance(grey, memory.appearance, expected);
+    if (found === null) return null;
+    return {
+      box: found.box,
+      score: found.correlation,
+      by: "template",
+      trackId: track.id,
+      angle: track.angle,
+    };
+  }
+
+  async function lookForNew(
+    grey: Mat,
+    tracks: readonly Track[],
+    seen: readonly Sighting[],
+    at: number,
+  ): Promise<Sighting[]> {
+    if (schedule === undefined || schedule.width !== grey.cols || schedule.height !== grey.rows) {
+      schedule = {
+        plan: createSchedule({
+          width: grey.cols,
+          height: grey.rows,
+          minFace: detector.minFaceSize * grey.rows,
+          scaleFactor: detector.scaleFactor,
+          maxUnseen: detector.maxUnseen * 1000,
+          budget: detector.budget,
+        }),
+        width: grey.cols,
+        height: grey.rows,
+      };
+    }
+    const known = new Map(
+      tracks
+        .filter((track) => track.confirmed && seen.some((sighting) => isNear(track.box, sighting)))
+        .map((track) => [track.id, toFractions(track.box, grey.cols, grey.rows)]),
     );
-    for (const track of unseen) {
-      const box = await templates.find(track.id, grey, track.box);
-      if (box !== null) sightings.push({ box, score: 0, by: "template", trackId: track.id });
+    const units = schedule.plan.plan(thumbnailOf(grey), known, at);
+    const fresh: Sighting[] = [];
+    for (const unit of units) {
+      const begun = performance.now();
+      const hits = await scanUnit(cascades.main, grey, unit, minNeighbors);
+      schedule.plan.spent(unit.windows, performance.now() - begun);
+      fresh.push(...hits.filter((hit) => !seen.some((sighting) => isNear(sighting.box, hit))));
     }
-    return suppressOverlaps(sightings);
+    return fresh;
+  }
+
+  function memoryOf(track: Track): Memory {
+    let memory = memories.get(track.id);
+    if (memory === undefined) {
+      memory = { appearance: null, askedAt: Number.NEGATIVE_INFINITY, misses: 0, looks: 0 };
+      memories.set(track.id, memory);
+    }
+    return memory;
   }
 
   async function remember(grey: Mat, tracks: readonly Track[]): Promise<void> {
-    templates.keepOnly(new Set(tracks.map((track) => track.id)));
+    const living = new Set(tracks.map((track) => track.id));
+    for (const id of memories.keys()) if (!living.has(id)) memories.delete(id);
     for (const track of tracks) {
-      if (track.seen) await templates.remember(track.id, grey, track.box);
+      if (!track.seen || track.lastFaceAt < now) continue;
+      memoryOf(track).appearance = appearanceOf(grey, track.box, track.angle);
     }
   }
 
-  return { find, remember, release: () => templates.release() };
+  return { find, remember, release: () => memories.clear() };
 }
 
-async function lookNear(cascade: Cascade, grey: Mat, scan: RegionScan): Promise<Sighting[]> {
-  const hits = await cascade.scan(grey, {
-    region: scan.region,
-    minSize: scan.minSize,
-    maxSize: scan.maxSize,
-    scaleFactor: REGION_SCALE_FACTOR,
-    minNeighbors: REGION_MIN_NEIGHBORS,
-  });
-  // The strongest: a neighbourhood is one face's, and the full scan finds others.
-  const best = hits.reduce<CascadeHit | null>(
-    (most, hit) => (most === null || hit.neighbors > most.neighbors ? hit : most),
-    null,
-  );
-  return best === null ? [] : [toSighting(best)];
+function toSighting(found: Found, track: Track): Sighting {
+  return { box: found.box, score: found.neighbors, by: "cascade", trackId: track.id, angle: found.angle };
 }
 
-function toSighting(hit: CascadeHit): Sighting {
-  return { box: hit.box, score: hit.neighbors, by: "cascade", trackId: null };
-}
-
-function isNear(track: Track, sighting: Sighting): boolean {
-  const { box } = track;
+function isNear(box: Box, sighting: Sighting): boolean {
   const x = sighting.box.x + sighting.box.width / 2;
   const y = sighting.box.y + sighting.box.height / 2;
   return x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height;

@@ -4,12 +4,17 @@ import { type Box, intersectionOverUnion } from "./box.js";
 export interface Sighting {
   /** In pixels of the frame. */
   readonly box: Box;
-  /** How sure the finder is: the number of overlapping cascade hits, 0 for a template match. */
+  /**
+   * How sure the finder is: the number of overlapping cascade hits; of a template match the
+   * correlation, up to 1.
+   */
   readonly score: number;
   /** `cascade` found a face; `template` found again what a track looked like a moment ago. */
   readonly by: "cascade" | "template";
   /** The track whose look was found again; null where the cascade looked without regard to tracks. */
   readonly trackId: string | null;
+  /** How far the head is tilted, in degrees, clockwise in the picture; 0 when absent. */
+  readonly angle?: number;
 }
 
 /** Two hits whose overlap is more than this are one face. */

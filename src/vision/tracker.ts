@@ -22,6 +22,8 @@ export interface Track {
   readonly confirmed: boolean;
   /** Of the centre, in pixels a second. */
   readonly velocity: { readonly x: number; readonly y: number };
+  /** How far the head is tilted, in degrees, clockwise in the picture; smoothed. */
+  readonly angle: number;
 }
 
 export interface TrackerSettings {
@@ -62,6 +64,8 @@ const MAX_SIZE_CHANGE = Math.log(1.7);
 const POSITION_GAIN = 0.7;
 const SIZE_GAIN = 0.35;
 const VELOCITY_GAIN = 0.35;
+/** Of a new tilt: the cascade forgives ten degrees, so that one look's tilt says little. */
+const ANGLE_GAIN = 0.5;
 /** Velocity of an unseen face halves in this time, in milliseconds: people who vanish seldom keep their pace. */
 const VELOCITY_HALF_LIFE = 300;
 
@@ -102,6 +106,7 @@ export function createTracker(settings: TrackerSettings): Tracker {
       seen: true,
       confirmed: false,
       velocity: { x: 0, y: 0 },
+      angle: sighting.angle ?? 0,
     };
   }
 
@@ -164,6 +169,7 @@ function correct(track: Track, sighting: Sighting, at: number, elapsed: number):
     seen: true,
     confirmed: track.confirmed || hits >= CONFIRMING_HITS,
     velocity: { x: track.velocity.x + gain * error.x, y: track.velocity.y + gain * error.y },
+    angle: track.angle + ANGLE_GAIN * ((sighting.angle ?? track.angle) - track.angle),
   };
 }
 

@@ -79,6 +79,19 @@ describe("the tracker", () => {
     expect(faces.tracks).toEqual([]);
   });
 
+  it("remembers how far a head is tilted, and smooths it", () => {
+    const faces = tracker();
+    for (let frame = 0; frame < 20; frame++) faces.update([{ ...face(100), angle: 30 }], frame * FRAME);
+    expect(faces.tracks[0]?.angle).toBeCloseTo(30, 1);
+    faces.update([{ ...face(100), angle: 20 }], 20 * FRAME);
+    expect(faces.tracks[0]?.angle).toBeLessThan(30);
+    expect(faces.tracks[0]?.angle).toBeGreaterThan(20);
+    // A sighting that says nothing of it changes nothing.
+    const before = faces.tracks[0]?.angle;
+    faces.update([face(100)], 21 * FRAME);
+    expect(faces.tracks[0]?.angle).toBe(before);
+  });
+
   it("never gives an id twice, also after a clear", () => {
     const box = fc.record({
       x: fc.integer({ min: 0, max: 640 }),

@@ -1,0 +1,75 @@
+import { defaultConfig } from "../../src/config/load.js";
+import type { Config } from "../../src/config/schema.js";
+import { loadCascade } from "../../src/vision/cascade.js";
+import { createFaceFinder } from "../../src/vision/finder.js";
+import { cv, type Mat } from "../../src/vision/opencv.js";
+import { createTracker } from "../../src/vision/tracker.js";
+import type { ReportedFace } from "./accuracy.js";
+
+/** A way to find the faces of one frame after another. */
+export interface Subject {
+  readonly name: string;
+  /** @param at milliseconds from the first frame. */
+  process(grey: Mat, at: number): Promise<readonly ReportedFace[]>;
+  release(): void;
+}
+
+/** What every tutorial does: the whole frame, every frame, with whatever sizes there are. */
+export function plainLoop(scaleFactor: number, minNeighbors: number): Subject {
+  const cascade = loadCascade("frontalface_default");
+  return {
+    name: `plain (${scaleFactor}, ${minNeighbors})`,
+    async process(grey) {
+      const hits = await cascade.scan(grey, { minSize: 0, scaleFactor, minNeighbors });
+      return hits.map(({ box }) => ({ id: null, box }));
+    },
+    release() {},
+  };
+}
+
+/** Finder and tracker as the pipeline runs them; the faces are those that the daemon would publish. */
+export function ours(config: Config = defaultConfig()): Subject {
+  const finder = createFaceFinder(config.detector);
+  let count = 0;
+  const tracker = createTracker({ lostAfter: config.events.lostAfter * 1000, newId: () => `${++count}` });
+  return {
+    name: "emotiond",
+    async process(grey, at) {
+      const sightings = await finder.find(grey, tracker.tracks, at);
+      const tracks = tracker.update(sightings, at);
+      await finder.remember(grey, tracks);
+      return tracks.filter((track) => track.confirmed);
+    },
+    release: () => finder.release(),
+  };
+}
+
+/** CPU milliseconds of this process, all threads. */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** The grey frames of a clip at a size; the caller releases them. */
+export function greyFrames(file: string, width: number, height: number): Mat[] {
+  const capture = new cv.VideoCapture(file);
+  const frames: Mat[] = [];
+  try {
+    for (;;) {
+      const picture = capture.read();
+      if (picture.empty) {
+        picture.release();
+        return frames;
+      }
+      const grey = picture.cvtColor(cv.COLOR_BGR2GRAY);
+      picture.release();
+      if (grey.cols === width && grey.rows === height) frames.push(grey);
+      else {
+        frames.push(grey.resize(height, width, 0, 0, cv.INTER_LINEAR));
+        grey.release();
+      }
+    }
+  } finally {
+    capture.release();
+  }
+}
