@@ -47,6 +47,11 @@ const READ_AT_ONCE = 512;
 const READ_BELOW = 128;
 /** Milliseconds in which the store must have been opened; from then on delivery begins without it. */
 const OPEN_WITHIN = 5000;
+/**
+ * Entries after which a store that has become empty is removed: LevelDB keeps the room of what was deleted until it
+ * compacts, and reads all of it at the next start.
+ */
+const REMOVE_AFTER = 5000;
 /** Milliseconds after which deletions are written that no write has taken along. */
 const DELETE_AFTER = 1000;
 
@@ -85,6 +90,8 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
    */
   let disk: "absent" | "opening" | "open" | "failed" = "absent";
   let store: EventStore | undefined;
+  /** Entries that the files of the store have held since they were made, or opened. */
+  let held = 0;
   let working = false;
   let closing = false;
   let timer: NodeJS.Timeout | undefined;
@@ -182,6 +189,7 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     if (disk === "opening" || disk === "failed" || (disk === "absent" && due)) await open();
     if (due) await persist();
     else if (deletes.length > 0) await flushDeletes();
+    if (store !== undefined && held > REMOVE_AFTER && nothingOnDisk()) await remove();
     if (!all && mustLoad()) await load();
   }
 
@@ -200,6 +208,7 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     }
     const opened = await openEventStore(path);
     const first = nextOrder === 1;
+    held = opened.count;
     store = opened.store;
     if (opened.damage !== null) log.warn({ path }, `outbox: ${opened.damage}`);
     if (opened.last !== "") nextOrder = Math.max(nextOrder, Number(opened.last) + 1);
@@ -215,6 +224,15 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     disk = "open";
     while (size() > maxEvents) dropOldest();
     available();
+  }
+
+  async function remove(): Promise<void> {
+    await store?.close();
+    store = undefined;
+    disk = "absent";
+    held = 0;
+    deletes = [];
+    await ClassicLevel.destroy(path);
   }
 
   function nothingOnDisk(): boolean {
@@ -234,6 +252,7 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
       value: stored.encode(entry.json, entry.addedAt),
     }));
     nextOrder += entries.length;
+    held += entries.length;
     try {
       await store.write(puts, deleted);
     } catch (error) {

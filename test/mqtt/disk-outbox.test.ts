@@ -148,6 +148,20 @@ describe("disk outbox", () => {
     expect(outbox.dropped()).toBe(0);
   });
 
+  it("gives the room on the disk back once a long absence of the broker is over", async () => {
+    const outbox = outboxAt({ memoryEvents: 100 });
+    for (let from = 1; from <= 7000; from += 500) {
+      fill(outbox, from, from + 499);
+      await settled(60);
+    }
+    await drain(outbox, 7000);
+    await waitFor(() => !existsSync(path));
+    fill(outbox, 7001, 7010);
+    await settled();
+    expect(seqs(await drain(outboxAt({ path: crashCopy() }), 10))).toEqual(range(7001, 7010));
+    expect(log.lines.filter((line) => line.level === "error")).toEqual([]);
+  });
+
   it("drops the oldest beyond maxEvents wherever they are, and counts them", async () => {
     const outbox = outboxAt({ memoryEvents: 10, maxEvents: 200 });
     for (let from = 1; from <= 600; from += 50) {
