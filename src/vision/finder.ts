@@ -44,12 +44,14 @@ interface Memory {
   /** Looks given since it was last seen, and looks given in all. */
   misses: number;
   looks: number;
+  /** What saw it last, where that was not a narrow look of the main cascade. */
+  seenBy: Look["by"] | null;
 }
 
 /** A face that looks as it did is shown to the cascade again after this time, in milliseconds: */
 const STILL_INTERVAL = 1_000;
 /** and one that moves, but looks the same. */
-const ALIKE_INTERVAL = 240;
+const ALIKE_INTERVAL = 320;
 /** Mean change of a face in grey levels under which it stayed as it was. */
 const STILL = 2.5;
 /** Correlation of a face with what it was from which it looks the same. */
@@ -106,8 +108,7 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
       const looks = track.confirmed ? searchLooks(memory.misses, count) : confirmLooks(memory.misses, count);
       searches -= looks.length;
       const sighting =
-        (await search(grey, track, memory, expected, looks)) ??
-        (await lookAlike(grey, track, memory, expected));
+        (await search(grey, track, memory, expected, looks)) ?? lookAlike(grey, track, memory, expected);
       if (sighting !== null) seen.push(sighting);
     }
     const fresh = await lookForNew(grey, tracks, seen, at);
@@ -131,7 +132,7 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
         return { box: appearance.box, score: 1, by: "template", trackId: track.id, angle: track.angle };
       }
       if (since < ALIKE_INTERVAL) {
-        const alike = await lookAlike(grey, track, memory, expected);
+        const alike = lookAlike(grey, track, memory, expected);
         if (alike !== null && alike.score >= ALIKE) return alike;
       }
     }
@@ -140,6 +141,14 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
     memory.askedAt = at;
     memory.looks++;
     const angle = track.angle;
+    const { seenBy } = memory;
+    if (seenBy !== null) {
+      // A face that the narrow look sees badly is shown to what saw it last.
+      const again = await ask(grey, expected, seenBy, angle, FINE);
+      if (again !== null) return toSighting(again, track);
+      memory.seenBy = null;
+      return null;
+    }
     const found = await ask(grey, expected, "main", angle, NARROW);
     if (found === null) return null;
     if (memory.looks % FOLLOW_EVERY !== 0) return toSighting(found, track);
@@ -176,15 +185,17 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
       // Two cascades seldom share a false alarm: what is new is believed when the second sees it too.
       if (track.hits === 1 && look.by === "main" && found.neighbors < STRONG) continue;
       memory.misses = 0;
+      // Seen at another tilt, it will be seen by a narrow look there.
+      memory.seenBy = track.confirmed && look.turn === 0 ? look.by : null;
       return toSighting(found, track);
     }
     return null;
   }
 
   /** What looks as the face did when a cascade last saw it. */
-  async function lookAlike(grey: Mat, track: Track, memory: Memory, expected: Box): Promise<Sighting | null> {
+  function lookAlike(grey: Mat, track: Track, memory: Memory, expected: Box): Sighting | null {
     if (!track.confirmed || memory.appearance === null) return null;
-    const found = await findAppearance(grey, memory.appearance, expected);
+    const found = findAppearance(grey, memory.appearance, expected);
     if (found === null) return null;
     return {
       box: found.box,
@@ -234,7 +245,7 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
   function memoryOf(track: Track): Memory {
     let memory = memories.get(track.id);
     if (memory === undefined) {
-      memory = { appearance: null, askedAt: Number.NEGATIVE_INFINITY, misses: 0, looks: 0 };
+      memory = { appearance: null, askedAt: Number.NEGATIVE_INFINITY, misses: 0, looks: 0, seenBy: null };
       memories.set(track.id, memory);
     }
     return memory;

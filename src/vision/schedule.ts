@@ -82,7 +82,7 @@ const ANGLES = [0, -30, 30] as const;
 /** A tile's side, in largest faces of its band: small enough to spread over frames, large enough to share margins. */
 const TILE = 3;
 /** Of `maxUnseen`; the rest is for the looks that confirm a face. */
-const SHARE_OF_UNSEEN = 0.75;
+const SHARE_OF_UNSEEN = 0.8;
 /** How much faster upright heads are looked for than just in time: a queue that forms goes away again. */
 const SLACK = 1.3;
 /** How much longer a tilted head may stay unseen than an upright one, and how much larger it must be. */
