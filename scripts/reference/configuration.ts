@@ -3,7 +3,8 @@ import { configKeys } from "../../src/config/environment.js";
 /** The README's table of every key, from the schema itself. */
 export function configurationTable(): string {
   const rows = configKeys().map(({ path, environment, byDefault, description, type }) => {
-    const value = path === "device" ? "host name" : byDefault === undefined ? "" : `\`${JSON.stringify(byDefault)}\``;
+    const value =
+      path === "device" ? "host name" : byDefault === undefined ? "" : `\`${JSON.stringify(byDefault)}\``;
     const choices = type.includes("|") ? ` (${type.replaceAll(" | ", ", ")})` : "";
     return `| \`${path}\` | \`${environment}\` | ${value} | ${description}${choices} |`;
   });
@@ -21,6 +22,7 @@ const END = "<!-- end of the configuration reference -->";
 export function withConfigurationTable(readme: string): string {
   const begin = readme.indexOf(BEGIN);
   const end = readme.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error("README.md has lost the markers of its configuration reference");
+  if (begin < 0 || end < begin)
+    throw new Error("README.md has lost the markers of its configuration reference");
   return `${readme.slice(0, begin + BEGIN.length)}\n${configurationTable()}\n${readme.slice(end)}`;
 }
