@@ -122,7 +122,7 @@ describe("whatever happens to broker, network and process", () => {
           rmSync(folder, { recursive: true, force: true });
         }
       }),
-      { numRuns: Number(process.env.FAULT_RUNS ?? 2), endOnFailure: true },
+      { numRuns: Number(process.env.FAULT_RUNS ?? 1), endOnFailure: true },
     );
   }, 3_600_000);
 });
