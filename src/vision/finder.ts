@@ -63,6 +63,8 @@ const SEARCH_LOOKS = 2;
 const ALL_SEARCH_LOOKS = 5;
 /** Hits on a guess that are as good as the second cascade's word. */
 const STRONG = 9;
+/** How far a head reaches over its face on each side, in face widths. */
+const HEAD = 0.3;
 /** Every so many looks at a face that is seen, a look beside its tilt. */
 const FOLLOW_EVERY = 3;
 /**
@@ -229,7 +231,7 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
     const known = new Map(
       tracks
         .filter((track) => track.confirmed && seen.some((sighting) => isNear(track.box, sighting)))
-        .map((track) => [track.id, toFractions(track.box, grey.cols, grey.rows)]),
+        .map((track) => [track.id, toFractions(headOf(track.box), grey.cols, grey.rows)]),
     );
     const units = schedule.plan.plan(thumbnailOf(grey), known, at);
     const fresh: Sighting[] = [];
@@ -265,6 +267,17 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
 
 function toSighting(found: Found, track: Track): Sighting {
   return { box: found.box, score: found.neighbors, by: "cascade", trackId: track.id, angle: found.angle };
+}
+
+/** Hair, ears and chin move with a face, and are no news. */
+function headOf(face: Box): Box {
+  const [across, down] = [face.width * HEAD, face.height * HEAD];
+  return {
+    x: face.x - across,
+    y: face.y - down,
+    width: face.width + 2 * across,
+    height: face.height + 2 * down,
+  };
 }
 
 function isNear(box: Box, sighting: Sighting): boolean {

@@ -87,7 +87,7 @@ const SHARE_OF_UNSEEN = 0.8;
 const SLACK = 1.3;
 /** How much longer a tilted head may stay unseen than an upright one, and how much larger it must be. */
 const TILTED_PATIENCE = 8;
-const TILTED_SIZE = 1.5;
+const TILTED_SIZE = 2;
 /** Where nothing changed, a sweep all the same, this many times as seldom: what the first look missed. */
 const STATIC_PATIENCE = 12;
 const TILTED_STATIC_PATIENCE = 24;
