@@ -46,6 +46,8 @@ interface Memory {
   looks: number;
   /** What saw it last, where that was not a narrow look of the main cascade. */
   seenBy: Look["by"] | null;
+  /** Which cascade saw it first: the other must see it too. */
+  readonly foundBy: "main" | "second";
 }
 
 /** A face that looks as it did is shown to the cascade again after this time, in milliseconds: */
@@ -86,6 +88,8 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
   let previousAt: number | undefined;
   let now = 0;
   let frames = 0;
+  /** Scans take turns, for what the one cascade misses (a beard, glasses) the other may see. */
+  let scannedBy: "main" | "second" = "second";
 
   async function find(grey: Mat, tracks: readonly Track[], at: number): Promise<Sighting[]> {
     const elapsed = previousAt === undefined ? 0 : Math.min(1, Math.max(0, (at - previousAt) / 1000));
@@ -184,8 +188,8 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
       memory.misses++;
       const found = await ask(grey, expected, look.by, track.angle + look.turn, FINE);
       if (found === null) continue;
-      // Two cascades seldom share a false alarm: what is new is believed when the second sees it too.
-      if (track.hits === 1 && look.by === "main" && found.neighbors < STRONG) continue;
+      // Two cascades seldom share a false alarm: what is new is believed when the other sees it too.
+      if (track.hits === 1 && look.by === memory.foundBy && found.neighbors < STRONG) continue;
       memory.misses = 0;
       // Seen at another tilt, it will be seen by a narrow look there.
       memory.seenBy = track.confirmed && look.turn === 0 ? look.by : null;
@@ -235,9 +239,10 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
     );
     const units = schedule.plan.plan(thumbnailOf(grey), known, at);
     const fresh: Sighting[] = [];
+    if (units.length > 0) scannedBy = scannedBy === "main" ? "second" : "main";
     for (const unit of units) {
       const begun = performance.now();
-      const hits = await scanUnit(cascades.main, grey, unit, minNeighbors);
+      const hits = await scanUnit(cascades[scannedBy], grey, unit, minNeighbors);
       schedule.plan.spent(unit.windows, performance.now() - begun);
       fresh.push(...hits.filter((hit) => !seen.some((sighting) => isNear(sighting.box, hit))));
     }
@@ -247,7 +252,14 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
   function memoryOf(track: Track): Memory {
     let memory = memories.get(track.id);
     if (memory === undefined) {
-      memory = { appearance: null, askedAt: Number.NEGATIVE_INFINITY, misses: 0, looks: 0, seenBy: null };
+      memory = {
+        appearance: null,
+        askedAt: Number.NEGATIVE_INFINITY,
+        misses: 0,
+        looks: 0,
+        seenBy: null,
+        foundBy: scannedBy,
+      };
       memories.set(track.id, memory);
     }
     return memory;

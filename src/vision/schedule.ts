@@ -77,8 +77,8 @@ const WINDOW = 24;
 const QUICK_FACE = 24;
 const SWEEP_FACE = 36;
 const SWEEP_SCALE_FACTOR = 1.15;
-/** Tilts of the heads looked for, in degrees; the cascades themselves forgive ten or so either way. */
-const ANGLES = [0, -30, 30] as const;
+/** Tilts of the heads looked for, in degrees; the cascades themselves forgive some fifteen either way. */
+const ANGLES = [0, -40, 40] as const;
 /** A tile's side, in largest faces of its band: small enough to spread over frames, large enough to share margins. */
 const TILE = 3;
 /** Of `maxUnseen`; the rest is for the looks that confirm a face. */
@@ -91,6 +91,8 @@ const TILTED_SIZE = 2;
 /** Where nothing changed, a sweep all the same, this many times as seldom: what the first look missed. */
 const STATIC_PATIENCE = 12;
 const TILTED_STATIC_PATIENCE = 24;
+/** How much faster the first look at tilted heads is: who sits there at the start is to be seen within a second or so. */
+const HURRY = 8;
 /** Share of the measured cost of a window in its running mean. */
 const COST_GAIN = 0.1;
 /** Of a window before anything was measured, in milliseconds: a slow device's, so that a start is no burst. */
@@ -126,10 +128,11 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     }
     const elapsed = Math.min(Math.max(0, at - previousAt), interval);
     previousAt = at;
-    const share = Math.min(1, settings.budget / (costPerWindow * (prompt.rate + patient.rate)));
+    const hurry = posts.some(isNew) ? HURRY : 1;
+    const share = Math.min(1, settings.budget / (costPerWindow * (prompt.rate + hurry * patient.rate)));
     prompt.earn(elapsed * share);
     const units = take(changedPosts(at), prompt, at);
-    patient.earn(elapsed * share);
+    patient.earn(elapsed * share * hurry);
     return [...units, ...take(patientPosts(at), patient, at)];
   }
 
@@ -214,15 +217,13 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     };
     const region = post.angle === 0 ? clipToFrame(around, width, height) : around;
     const { minSize, maxSize, angle } = post;
-    // Tilted heads are a second chance: they are never worth a thorough look.
-    const thorough = sweep && angle === 0;
     const unit = {
       region,
       minSize,
       maxSize,
       angle,
-      face: thorough ? SWEEP_FACE : QUICK_FACE,
-      scaleFactor: thorough ? Math.min(SWEEP_SCALE_FACTOR, settings.scaleFactor) : settings.scaleFactor,
+      face: sweep ? SWEEP_FACE : QUICK_FACE,
+      scaleFactor: sweep ? Math.min(SWEEP_SCALE_FACTOR, settings.scaleFactor) : settings.scaleFactor,
     };
     return { ...unit, windows: windowsIn(unit) };
   }
@@ -238,6 +239,10 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
 function turned(angle: number): [cos: number, sin: number] {
   const radians = (angle * Math.PI) / 180;
   return [Math.abs(Math.cos(radians)), Math.abs(Math.sin(radians))];
+}
+
+function isNew(post: Post): boolean {
+  return post.sweptAt === Number.NEGATIVE_INFINITY;
 }
 
 function sweepPatience(post: Post): number {
