@@ -73,13 +73,17 @@ export function softmax(logits: Float32Array, temperature = 1): Float32Array {
   return result;
 }
 
-/** Mean negative log-likelihood of the true classes. */
-export function crossEntropy(probabilities: Float32Array, truth: ArrayLike<number>): number {
+/** Mean negative log-likelihood of the true classes; rows whose truth is null are left out. */
+export function crossEntropy(probabilities: Float32Array, truth: ArrayLike<number | null>): number {
   let sum = 0;
+  let n = 0;
   for (let row = 0; row < truth.length; row++) {
-    sum -= Math.log(Math.max(1e-12, probabilities[row * EMOTION_COUNT + (truth[row] as number)] as number));
+    const label = truth[row];
+    if (label === null || label === undefined) continue;
+    sum -= Math.log(Math.max(1e-12, probabilities[row * EMOTION_COUNT + label] as number));
+    n++;
   }
-  return sum / truth.length;
+  return sum / n;
 }
 
 /**
