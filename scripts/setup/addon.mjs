@@ -22,8 +22,8 @@ const LINKED = ["core", "imgproc", "imgcodecs", "videoio", "objdetect"];
 /** The addon compiles its reading and writing of pictures only where highgui is there; no window is ever opened. */
 const COMPILED = [...LINKED, "highgui"];
 
-/** Memory that one compiler takes with these headers. */
-const MIB_PER_JOB = 450;
+/** Memory that the compiler takes for the largest file. */
+const MIB_PER_JOB = 1000;
 
 export function cacheFolder() {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "emotiond");
