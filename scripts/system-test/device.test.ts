@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -35,6 +35,9 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
   });
 
   afterAll(async () => {
+    // Whoever looks for the reason of a failure wants the device's own words.
+    if (machine)
+      writeFileSync(join(pictures, "journal.log"), (await machine.sh("journalctl -b --no-pager")).out);
     await machine?.powerOff();
     await broker?.stop();
     rmSync(work, { recursive: true, force: true });
@@ -73,7 +76,7 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
     const start = performance.now();
     const out = await machine.must(
       `DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends /deb/${deb}`,
-      300,
+      600,
     );
     report(`apt-get install: ${seconds(start)} s`);
     expect(out).toContain("Setting up emotiond");
