@@ -8,7 +8,7 @@ export default defineConfig({
     // One machine, and a story from installation to purge: each step needs the one before.
     sequence: { concurrent: false },
     bail: 0,
-    testTimeout: 300_000,
+    testTimeout: 900_000,
     hookTimeout: 1_200_000,
   },
 });
