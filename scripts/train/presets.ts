@@ -15,7 +15,7 @@ export interface Preset {
   readonly smoothing: number;
   /** Side in pixels of the middle of the 48 × 48 picture that the network sees. */
   readonly window: number;
-  /** Sides of the input during training: from this share of the epochs on. Small first is cheap, and loses nothing. */
+  /** Sides of the input during training: from this share of the epochs on. Small ones first cost half as much. */
   readonly sizes: readonly { readonly from: number; readonly size: number }[];
   readonly augmentation: Augmentation;
   /** How often an epoch shows the rows of each label, in EMOTION_LABELS' order. */
@@ -48,7 +48,7 @@ export const edge: Preset = {
     },
     OUTPUTS,
   ),
-  epochs: 26,
+  epochs: 100,
   batch: 128,
   learningRate: 0.1,
   warmupEpochs: 1,
