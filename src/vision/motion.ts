@@ -36,6 +36,11 @@ const CHANGED = 6;
 /** Side of a clump in face sizes, and the share of its cells that must have changed. */
 const CLUMP = 0.6;
 const CLUMP_SHARE = 0.6;
+/**
+ * From this size on, as a fraction of the frame's height, a face may cover most of the picture; then what it changes
+ * looks like a change of light, and what stayed the same looks like the change. So for these sizes both count.
+ */
+const COVERING = 0.4;
 
 export function createMotionMap(): MotionMap {
   let columns = 0;
@@ -44,6 +49,8 @@ export function createMotionMap(): MotionMap {
   let changedAt = new Float64Array();
   let before: ReadonlyMap<string, Box> = new Map();
   let newest = Number.NEGATIVE_INFINITY;
+  let light = 0;
+  let lightChangedAt = Number.NEGATIVE_INFINITY;
 
   function update(thumbnail: Thumbnail, known: ReadonlyMap<string, Box>, at: number): void {
     if (thumbnail.columns !== columns || thumbnail.rows !== rows) {
@@ -51,11 +58,17 @@ export function createMotionMap(): MotionMap {
       reference = Uint8Array.from(thumbnail.cells);
       changedAt = new Float64Array(columns * rows).fill(at);
       newest = at;
+      light = 0;
       before = known;
       return;
     }
     const { cells } = thumbnail;
     const shift = medianDifference(cells, reference);
+    if (Math.abs(shift - light) > CHANGED) {
+      light = shift;
+      lightChangedAt = at;
+      newest = at;
+    }
     for (let index = 0; index < cells.length; index++) {
       const difference = (cells[index] as number) - (reference[index] as number) - shift;
       if (difference > CHANGED || difference < -CHANGED) {
@@ -83,6 +96,7 @@ export function createMotionMap(): MotionMap {
   function changedSince(moment: number, part: Box, size: number): Box | null {
     // Most frames of most scenes end here.
     if (newest <= moment) return null;
+    if (size >= COVERING && lightChangedAt > moment) return part;
     const side = Math.max(2, Math.round(size * rows * CLUMP));
     const needed = CLUMP_SHARE * side * side;
     const reach = Math.floor(side / 2);

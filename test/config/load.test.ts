@@ -36,7 +36,7 @@ describe("a configuration", () => {
       loop: false,
       realtime: true,
     });
-    expect(config.detector).toEqual({
+    expect(config.detector).toMatchObject({
       cascade: "frontalface_default",
       minFaceSize: 0.1,
       scaleFactor: 1.2,
@@ -44,7 +44,7 @@ describe("a configuration", () => {
     });
     expect(config.events).toEqual({ updateInterval: 5, minDwell: 0.5, lostAfter: 1 });
     expect(config.mqtt.url).toBe("mqtt://localhost:1883");
-    expect(config.mqtt.outbox).toEqual({ maxEvents: 100_000, maxAge: 86_400 });
+    expect(config.mqtt.outbox).toMatchObject({ maxEvents: 100_000, maxAge: 86_400 });
     expect(config.http.listen).toBe("127.0.0.1:9464");
     expect(config.device).toBe(defaultDevice());
   });

@@ -38,7 +38,7 @@ export async function subscribe(
     client,
     received,
     on: (suffix) => received.filter((message) => message.topic.endsWith(suffix)),
-    until: (done, timeoutMs = 8000) => waitFor(() => done(received), timeoutMs, waiters),
+    until: (done, timeoutMs = 20_000) => waitFor(() => done(received), timeoutMs, waiters),
     end: () => client.endAsync(true),
   };
 }
@@ -46,7 +46,7 @@ export async function subscribe(
 /** Resolves as soon as `done` holds; fails after `timeoutMs`. */
 export function waitFor(
   done: () => boolean,
-  timeoutMs = 8000,
+  timeoutMs = 20_000,
   waiters: Set<() => void> = new Set(),
 ): Promise<void> {
   return new Promise((resolve, reject) => {
