@@ -1,7 +1,6 @@
 import type { Frame } from "./camera/frame.js";
 import type { Classifier } from "./emotion/classifier.js";
-import { EMOTION_COUNT } from "./emotion/labels.js";
-import type { ScoreVector } from "./emotion/smoothing.js";
+import { type ScoreVector, scoresOfFace } from "./emotion/smoothing.js";
 import type { Instant, Lifecycle, ObservedFace } from "./events/lifecycle.js";
 import { stateOf } from "./events/lifecycle.js";
 import type { EmotionEvent, State } from "./events/schema.js";
@@ -112,12 +111,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     }
     const flat = await classifier.classify(faces, due.length);
     for (const track of due) scoredAt.set(track.id, at);
-    return new Map(
-      due.map((track, index) => [
-        track.id,
-        Array.from(flat.subarray(index * EMOTION_COUNT, (index + 1) * EMOTION_COUNT)),
-      ]),
-    );
+    return new Map(due.map((track, index) => [track.id, scoresOfFace(flat, index)]));
   }
 
   function tellState(at: Instant, changed: boolean): void {

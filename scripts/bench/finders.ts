@@ -4,6 +4,7 @@ import { loadCascade } from "../../src/vision/cascade.js";
 import { createFaceFinder } from "../../src/vision/finder.js";
 import { cv, type Mat } from "../../src/vision/opencv.js";
 import { createTracker } from "../../src/vision/tracker.js";
+import { readClip } from "../ground-truth/read-clip.js";
 import type { ReportedFace } from "./accuracy.js";
 
 /** A way to find the faces of one frame after another. */
@@ -52,24 +53,12 @@ export function cpuTime(): number {
 
 /** The grey frames of a clip at a size; the caller releases them. */
 export function greyFrames(file: string, width: number, height: number): Mat[] {
-  const capture = new cv.VideoCapture(file);
-  const frames: Mat[] = [];
-  try {
-    for (;;) {
-      const picture = capture.read();
-      if (picture.empty) {
-        picture.release();
-        return frames;
-      }
-      const grey = picture.cvtColor(cv.COLOR_BGR2GRAY);
-      picture.release();
-      if (grey.cols === width && grey.rows === height) frames.push(grey);
-      else {
-        frames.push(grey.resize(height, width, 0, 0, cv.INTER_LINEAR));
-        grey.release();
-      }
-    }
-  } finally {
-    capture.release();
-  }
+  return readClip(file).map((picture) => {
+    const grey = picture.cvtColor(cv.COLOR_BGR2GRAY);
+    picture.release();
+    if (grey.cols === width && grey.rows === height) return grey;
+    const scaled = grey.resize(height, width, 0, 0, cv.INTER_LINEAR);
+    grey.release();
+    return scaled;
+  });
 }

@@ -1,9 +1,9 @@
 import { readSizedPhoto } from "../camera/photo.js";
 import { defaultConfig } from "../config/load.js";
 import type { Classifier } from "../emotion/classifier.js";
-import { EMOTION_COUNT, EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
+import { EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
 import { loadClassifier } from "../emotion/load.js";
-import { labelOf } from "../emotion/smoothing.js";
+import { labelOf, scoresOfFace } from "../emotion/smoothing.js";
 import { createLogger } from "../system/log.js";
 import { type Box, clipToFrame } from "../vision/box.js";
 import { type Cascade, loadCascade } from "../vision/cascade.js";
@@ -90,7 +90,7 @@ async function scoreFaces(
   const crops = await cropFaces(grey, boxes, classifier.inputSize);
   const flat = await classifier.classify(crops, boxes.length);
   return boxes.map((box, index) => {
-    const scores = Array.from(flat.subarray(index * EMOTION_COUNT, (index + 1) * EMOTION_COUNT));
+    const scores = scoresOfFace(flat, index);
     return {
       box,
       label: labelOf(scores, minConfidence),

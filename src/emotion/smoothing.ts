@@ -3,6 +3,11 @@ import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel, type FaceLabel } from
 /** Seven probabilities in the order of EMOTION_LABELS; they sum to 1. */
 export type ScoreVector = readonly number[];
 
+/** One face's scores out of a batch's, as a classifier returns them: face after face, seven each. */
+export function scoresOfFace(batch: Float32Array, face: number): ScoreVector {
+  return Array.from(batch.subarray(face * EMOTION_COUNT, (face + 1) * EMOTION_COUNT));
+}
+
 /** Time constant of the exponential average, in milliseconds: an expression lasts longer, a blink does not. */
 const TIME_CONSTANT = 400;
 

@@ -1,5 +1,4 @@
 import { ClassicLevel } from "classic-level";
-import type { EmotionEvent } from "../events/schema.js";
 import {
   type EventStore,
   type Found,
@@ -12,7 +11,7 @@ import {
 } from "./event-store.js";
 import { fifo } from "./fifo.js";
 import type { MqttLog } from "./log.js";
-import type { Outbox, OutboxLimits, QueuedEvent } from "./outbox.js";
+import { type Outbox, type OutboxLimits, type QueuedEvent, queued } from "./outbox.js";
 import { storedEvents } from "./stored-event.js";
 
 export interface DiskOutboxOptions extends OutboxLimits {
@@ -379,11 +378,7 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
       // What is on a failed disk comes later, out of order: better than to keep back what is in memory.
       if (entry === undefined && (gap.count === 0 || store === undefined)) entry = tail.shift();
       if (entry === undefined) return undefined;
-      const taken: QueuedEvent = {
-        event: JSON.parse(entry.json) as EmotionEvent,
-        age: now() - entry.addedAt,
-        retried: entry.retried,
-      };
+      const taken = queued(entry, now());
       onTheWay.set(taken, entry);
       return taken;
     },

@@ -43,6 +43,14 @@ export interface OutboxLimits {
   readonly maxAge: number;
 }
 
+/** An event that waits, as both outboxes keep it, handed out to be sent. */
+export function queued(
+  entry: { readonly json: string; readonly addedAt: number; readonly retried: boolean },
+  at: number,
+): QueuedEvent {
+  return { event: JSON.parse(entry.json) as EmotionEvent, age: at - entry.addedAt, retried: entry.retried };
+}
+
 interface Entry {
   /** JSON: a tenth of the memory of the object, which counts when 100,000 of them wait. */
   readonly json: string;
@@ -77,11 +85,7 @@ export function memoryOutbox(
     take() {
       const entry = waiting.shift();
       if (entry === undefined) return undefined;
-      const taken: QueuedEvent = {
-        event: JSON.parse(entry.json) as EmotionEvent,
-        age: now() - entry.addedAt,
-        retried: entry.retried,
-      };
+      const taken = queued(entry, now());
       onTheWay.set(taken, entry);
       return taken;
     },
