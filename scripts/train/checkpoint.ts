@@ -18,7 +18,6 @@ export interface EpochRecord {
 
 export interface Progress {
   readonly epoch: number;
-  readonly epochs: number;
   readonly random: number;
   readonly seed: number;
   readonly history: readonly EpochRecord[];

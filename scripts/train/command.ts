@@ -11,6 +11,8 @@ export interface TrainCommand {
   readonly work: string;
   readonly preset: string;
   readonly epochs: number | undefined;
+  /** Instead of a number of epochs: as many as fit into so many hours. */
+  readonly hours: number | undefined;
   readonly learningRate: number | undefined;
   readonly seed: number;
   readonly resume: boolean;
@@ -39,6 +41,7 @@ const USAGE = `npm run train -- --data FILE [options]
   --out DIR            where the model goes (models/emotion)
   --preset NAME        edge, tiny, or seed (edge)
   --epochs N           instead of the preset's
+  --hours X            as many epochs as fit into X hours; the learning rate ends with the time
   --learning-rate X    instead of the preset's
   --resume             go on from the last checkpoint: the same command again, with --resume added
   --init DIR           start from an exported model's weights
@@ -67,6 +70,7 @@ export function parseCommand(args: readonly string[]): TrainCommand {
     work: values.work ?? join(cache, "emotiond", "training", values.preset),
     preset: values.preset,
     epochs: optional(values.epochs, "epochs", (n) => Number.isInteger(n) && n > 0),
+    hours: optional(values.hours, "hours", (x) => x > 0),
     learningRate: optional(values["learning-rate"], "learning-rate", (x) => x > 0 && x <= 1),
     seed: optional(values.seed, "seed", Number.isInteger) ?? 1,
     resume: values.resume,
@@ -87,6 +91,7 @@ function parse(args: readonly string[]) {
       work: { type: "string" },
       preset: { type: "string", default: "edge" },
       epochs: { type: "string" },
+      hours: { type: "string" },
       "learning-rate": { type: "string" },
       seed: { type: "string" },
       resume: { type: "boolean", default: false },

@@ -96,9 +96,15 @@ function restoreBatchNorms(
         const sum = tf.conv2d(output(layer.input), kernel, layer.stride, "same");
         const { mean, variance } = tf.moments(sum, [0, 1, 2]);
         const bias = tf.tensor1d(biasOf(layer));
-        assign(variable(`${layer.name}/mean`), mean);
-        assign(variable(`${layer.name}/variance`), variance);
-        assign(variable(`${layer.name}/gamma`), tf.sqrt(tf.add(variance, BATCH_NORM_EPSILON)));
+        // Each filter at the length that He's start has: the batch norm takes the length out again, but how far a step
+        // of the optimizer turns a filter depends on it, and folding left it at anything.
+        const length = tf.sqrt(tf.sum(tf.square(kernel), [0, 1, 2]));
+        const scale = tf.div(Math.SQRT2, tf.maximum(length, 1e-6));
+        const scaled = tf.mul(variance, tf.square(scale));
+        assign(variable(`${layer.name}/kernel`), tf.mul(kernel, scale));
+        assign(variable(`${layer.name}/mean`), tf.mul(mean, scale));
+        assign(variable(`${layer.name}/variance`), scaled);
+        assign(variable(`${layer.name}/gamma`), tf.div(tf.sqrt(tf.add(scaled, BATCH_NORM_EPSILON)), scale));
         assign(variable(`${layer.name}/beta`), tf.add(mean, bias));
         const y = tf.add(sum, bias) as Tensor4D;
         outputs.set(layer.name, layer.relu ? tf.relu(y) : y);

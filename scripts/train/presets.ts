@@ -8,14 +8,15 @@ export interface Preset {
   readonly epochs: number;
   readonly batch: number;
   readonly learningRate: number;
-  readonly warmupEpochs: number;
+  /** Share of the run in which the learning rate climbs. */
+  readonly warmup: number;
   readonly momentum: number;
   readonly weightDecay: number;
   readonly averageDecay: number;
   readonly smoothing: number;
   /** Side in pixels of the middle of the 48 × 48 picture that the network sees. */
   readonly window: number;
-  /** Sides of the input during training: from this share of the epochs on. Small ones first cost half as much. */
+  /** Sides of the input during training: from this share of the run on. Small ones first cost half as much. */
   readonly sizes: readonly { readonly from: number; readonly size: number }[];
   readonly augmentation: Augmentation;
   /** How often an epoch shows the rows of each label, in EMOTION_LABELS' order. */
@@ -51,7 +52,7 @@ export const edge: Preset = {
   epochs: 100,
   batch: 128,
   learningRate: 0.1,
-  warmupEpochs: 1,
+  warmup: 0.02,
   momentum: 0.9,
   weightDecay: 5e-4,
   averageDecay: 0.998,
@@ -59,7 +60,7 @@ export const edge: Preset = {
   window: 44,
   sizes: [
     { from: 0, size: 34 },
-    { from: 0.6, size: 44 },
+    { from: 0.45, size: 44 },
   ],
   augmentation,
   repeats: [1, 3, 1, 1, 1, 1, 1],

@@ -1,6 +1,7 @@
 /** A line that shows how far an epoch is; on a terminal it is rewritten in place, else written now and then. */
 export interface ProgressBar {
-  update(epoch: number, epochs: number, batch: number, batches: number, loss: number): void;
+  /** `done` is the share of the run that is over, 0 to 1. */
+  update(epoch: number, batch: number, batches: number, loss: number, done: number): void;
   /** Ends the line, so that the next output starts on one of its own. */
   clear(): void;
 }
@@ -10,21 +11,22 @@ const WIDTH = 24;
 const QUIET_INTERVAL = 60_000;
 
 export function progressBar(stream: NodeJS.WriteStream = process.stderr): ProgressBar {
-  let started: { at: number; done: number } | undefined;
+  let started: { at: number; batch: number; done: number } | undefined;
   let written = 0;
   return {
-    update(epoch, epochs, batch, batches, loss) {
+    update(epoch, batch, batches, loss, done) {
       const now = performance.now();
-      const done = epoch * batches + batch;
-      started ??= { at: now, done };
+      const count = epoch * batches + batch;
+      started ??= { at: now, batch: count, done };
       if (now - written < (stream.isTTY ? 200 : QUIET_INTERVAL)) return;
       written = now;
-      const perBatch = (now - started.at) / Math.max(1, done - started.done);
+      const perBatch = (now - started.at) / Math.max(1, count - started.batch);
+      const left = ((1 - done) * (now - started.at)) / Math.max(1e-9, done - started.done);
       const filled = Math.round((batch / batches) * WIDTH);
       const line =
-        `epoch ${epoch + 1}/${epochs} ${"█".repeat(filled)}${"░".repeat(WIDTH - filled)} ` +
+        `epoch ${epoch + 1} ${"█".repeat(filled)}${"░".repeat(WIDTH - filled)} ` +
         `loss ${loss.toFixed(4)}  ${perBatch.toFixed(0)} ms a batch  ` +
-        `epoch in ${duration((batches - batch) * perBatch)}, end in ${duration((epochs * batches - done) * perBatch)}`;
+        `epoch in ${duration((batches - batch) * perBatch)}, end in ${duration(left)}`;
       stream.write(stream.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
     },
     clear() {

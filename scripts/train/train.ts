@@ -12,7 +12,7 @@ import { duration, progressBar } from "./progress.js";
 import { createRandom } from "./random.js";
 import { trainSeed } from "./seed.js";
 import { tensorBoard } from "./tensorboard.js";
-import { type Trained, train } from "./trainer.js";
+import { type Extent, type Trained, train } from "./trainer.js";
 
 async function main(): Promise<void> {
   const command = parseCommand(process.argv.slice(2));
@@ -48,7 +48,11 @@ function lastCheckpoint(command: TrainCommand, preset: Preset): Trained {
 
 async function run(command: TrainCommand, preset: Preset, data: TrainingData): Promise<Trained> {
   if (command.resume) requireCheckpoint(command, "--resume");
-  const epochs = command.epochs ?? preset.epochs;
+  const extent: Extent =
+    command.hours === undefined
+      ? { epochs: command.epochs ?? preset.epochs }
+      : { seconds: command.hours * 3600 };
+  const of = "epochs" in extent ? `/${extent.epochs}` : "";
   const bar = progressBar();
   const board = tensorBoard(command.work);
   const { init } = command;
@@ -56,20 +60,20 @@ async function run(command: TrainCommand, preset: Preset, data: TrainingData): P
     preset,
     training: data.training,
     evaluation: data.evaluation,
-    epochs,
+    extent,
     seed: command.seed,
     folder: command.work,
     resume: command.resume,
     ...(init === undefined
       ? {}
       : { prepare: (network) => initialize(network, init, data.training, preset.window) }),
-    onBatch: (epoch, batch, batches, loss) => bar.update(epoch, epochs, batch, batches, loss),
+    onBatch: (epoch, batch, batches, loss, done) => bar.update(epoch, batch, batches, loss, done),
     onEpoch: (record) => {
       bar.clear();
       board(record);
       const ferplus = record.ferplus === null ? "" : `  FER+ ${(record.ferplus * 100).toFixed(2)} %`;
       console.log(
-        `epoch ${String(record.epoch).padStart(3)}/${epochs}  loss ${record.loss.toFixed(4)}  ` +
+        `epoch ${String(record.epoch).padStart(3)}${of}  loss ${record.loss.toFixed(4)}  ` +
           `${data.evaluation.split} ${(record.accuracy * 100).toFixed(2)} %${ferplus}  ` +
           `${record.size} px  ${duration(record.seconds * 1000)}`,
       );

@@ -15,17 +15,20 @@ export interface TrainOptions {
   readonly preset: Preset;
   readonly training: Dataset;
   readonly evaluation: Dataset;
-  readonly epochs: number;
+  /** How long to train: so many epochs, or as many as fit into so many seconds; the learning rate follows either. */
+  readonly extent: Extent;
   readonly seed: number;
   /** Folder of the checkpoints. */
   readonly folder: string;
   readonly resume: boolean;
   /** Gives the network its first weights, where they are not random. */
   readonly prepare?: (network: Network) => Promise<void>;
-  /** Told the mean loss of the epoch so far after each batch. */
-  readonly onBatch?: (epoch: number, batch: number, batches: number, loss: number) => void;
+  /** Told the mean loss of the epoch so far, and the share of the run that is done, after each batch. */
+  readonly onBatch?: (epoch: number, batch: number, batches: number, loss: number, done: number) => void;
   readonly onEpoch?: (record: EpochRecord) => void;
 }
+
+export type Extent = { readonly epochs: number } | { readonly seconds: number };
 
 export interface Trained {
   readonly network: Network;
@@ -39,7 +42,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const network = createNetwork(preset.architecture, createRandom(seed));
   if (!options.resume) await options.prepare?.(network);
   const optimizer = createOptimizer(network.parameters, preset);
-  let progress: Progress = { epoch: 0, epochs: options.epochs, random: seed ^ 0x5eed, seed, history: [] };
+  let progress: Progress = { epoch: 0, random: seed ^ 0x5eed, seed, history: [] };
   if (options.resume) progress = loadCheckpoint(options.folder, network, optimizer);
 
   const wanted = targets(training, preset.smoothing);
@@ -47,21 +50,28 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const variables = trainable.map(({ variable }) => variable);
   const rows = epochRows(training, preset.repeats);
   const batches = Math.floor(rows.length / preset.batch);
-  const steps = batches * options.epochs;
+  const { extent } = options;
 
   const random = createRandom(progress.random);
   const history = [...progress.history];
-  for (let epoch = progress.epoch; epoch < options.epochs; epoch++) {
+  const spentBefore = history.reduce((total, { seconds }) => total + seconds, 0);
+  const start = performance.now();
+  /** How much of the run is done after `steps` batches, 0 to 1. */
+  const share = (steps: number) =>
+    "epochs" in extent
+      ? steps / (extent.epochs * batches)
+      : (spentBefore + (performance.now() - start) / 1000) / extent.seconds;
+  for (let epoch = progress.epoch; share(epoch * batches) < 1; epoch++) {
     const began = performance.now();
-    const size =
-      preset.sizes.findLast(({ from }) => epoch >= from * options.epochs)?.size ??
-      preset.architecture.inputSize;
+    const done = share(epoch * batches);
+    const size = preset.sizes.findLast(({ from }) => done >= from)?.size ?? preset.architecture.inputSize;
     // From the same order each time, or a resumed run would shuffle another one.
     const order = rows.slice();
     random.shuffle(order);
     let sum = 0;
     let rate = 0;
-    for (let batch = 0; batch < batches; batch++) {
+    let batch = 0;
+    for (; batch < batches && (batch === 0 || share(epoch * batches + batch) < 1); batch++) {
       const chosen = order.subarray(batch * preset.batch, (batch + 1) * preset.batch);
       const images = augmentedBatch(
         training.pixels,
@@ -71,7 +81,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
         preset.augmentation,
         random,
       );
-      rate = learningRate(epoch * batches + batch, steps, preset.warmupEpochs * batches, preset.learningRate);
+      rate = learningRate(share(epoch * batches + batch + 1), preset.warmup, preset.learningRate);
       const loss = tf.tidy(() => {
         const labels = tf.tensor2d(gatherTargets(wanted, chosen), [chosen.length, OUTPUTS]);
         const { value, grads } = tf.variableGrads(
@@ -86,7 +96,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       });
       images.dispose();
       sum += loss;
-      options.onBatch?.(epoch, batch, batches, sum / (batch + 1));
+      options.onBatch?.(epoch, batch, batches, sum / (batch + 1), share(epoch * batches + batch + 1));
       // Lets signals and the progress bar through.
       if (batch % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
@@ -94,7 +104,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
     const record: EpochRecord = {
       epoch: epoch + 1,
       size,
-      loss: sum / batches,
+      loss: sum / batch,
       learningRate: rate,
       accuracy: original.accuracy,
       ferplus: ferplus?.accuracy ?? null,
@@ -103,7 +113,6 @@ export async function train(options: TrainOptions): Promise<Trained> {
     history.push(record);
     await saveCheckpoint(options.folder, network, optimizer, {
       epoch: epoch + 1,
-      epochs: options.epochs,
       random: random.state(),
       seed,
       history,

@@ -31,7 +31,7 @@ describe("the command line of npm run train", () => {
 });
 
 describe("the learning rate", () => {
-  const rates = Array.from({ length: 100 }, (_, step) => learningRate(step, 100, 10, 0.1));
+  const rates = Array.from({ length: 100 }, (_, step) => learningRate((step + 1) / 100, 0.1, 0.1));
 
   test("climbs to its peak in the warm-up, then falls to almost nothing", () => {
     expect(rates[0]).toBeCloseTo(0.01);

@@ -121,6 +121,17 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(result.output).toMatch(/epoch +1\/1 {2}loss/);
   });
 
+  test("with --hours, trains as many epochs as fit, and its learning rate ends with the time", () => {
+    const timed = join(folder, "timed");
+    const result = run(timed, "--hours", "0.005");
+    expect(result.status, result.output).toBe(0);
+    const { history } = header(timed) as { history: { seconds: number; learningRate: number }[] };
+    expect(history.length).toBeGreaterThan(1);
+    const seconds = history.reduce((sum, epoch) => sum + epoch.seconds, 0);
+    expect(seconds).toBeGreaterThan(18);
+    expect(history.at(-1)?.learningRate).toBeLessThan(0.001);
+  });
+
   test("trains the tutorial's network with --preset seed, to figures, a saved model and a report", () => {
     const seed = join(folder, "seed");
     const result = run(seed, "--preset", "seed", "--epochs", "2");
@@ -138,6 +149,11 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(result.output).toMatch(/is of another network; train into another --work/);
   });
 });
+
+function header(work: string): unknown {
+  const bytes = readFileSync(join(work, "checkpoint.bin"));
+  return JSON.parse(bytes.toString("utf8", 4, 4 + bytes.readUInt32LE(0)));
+}
 
 /** What a checkpoint holds but its history, whose times differ. */
 function tensors(work: string): Buffer {
