@@ -89,6 +89,7 @@ function probeKms({ sys, dev }: Machine): Probe {
       card: device,
       driver,
       connectorId: Number.isNaN(id) ? undefined : id,
+      scales,
       statusFile: join(folder, connected, "status"),
     },
   };

@@ -41,6 +41,8 @@ export type Output =
       /** The kernel's name of its driver, for a GStreamer that takes no file descriptor. */
       readonly driver: string | undefined;
       readonly connectorId: number | undefined;
+      /** Whether the driver has planes that scale; without one the sink sets a mode of the monitor's own. */
+      readonly scales: boolean;
       /** The connector's status file; watched for the monitor being unplugged. */
       readonly statusFile: string;
     }
@@ -109,6 +111,9 @@ function tail(output: Output, { gstreamer }: LaunchOptions): string[][] {
         sink.push(`driver-name=${DRM_DRIVERS[output.driver] ?? output.driver}`);
       }
       if (output.connectorId !== undefined) sink.push(`connector-id=${output.connectorId}`);
+      // Else kmssink waits for a vertical blank, which virtual and simple displays have not, and ends at its first
+      // picture; a page flip they all have.
+      if (!output.scales) sink.push("force-modesetting=true");
       return [sink];
     }
     case "framebuffer": {

@@ -43,6 +43,7 @@ describe("kms", () => {
         card: join(root, "dev/dri/card1"),
         driver: "vc4-drm",
         canvas: { width: 1280, height: 720 },
+        scales: true,
       },
     });
   });
@@ -50,7 +51,9 @@ describe("kms", () => {
   it("draws at the monitor's own size where the driver cannot scale", () => {
     card("card0", "virtio_gpu");
     connector("card0-Virtual-1", "connected", "1280x800\n");
-    expect(probe("kms", machine)).toMatchObject({ output: { canvas: { width: 1280, height: 800 } } });
+    expect(probe("kms", machine)).toMatchObject({
+      output: { canvas: { width: 1280, height: 800 }, scales: false },
+    });
   });
 
   it("passes the connector's number on where the kernel tells it", () => {

@@ -62,7 +62,7 @@ it("hands the open DRM device to the child as descriptor 3", async () => {
   const { screen, told } = open("1.22.0");
   await until(() => screen.state === "showing", "the first picture");
   const [args, device] = told();
-  expect(args).toMatch(/width=640 height=480 .* kmssink sync=false fd=3$/);
+  expect(args).toMatch(/width=640 height=480 .* kmssink sync=false fd=3 force-modesetting=true$/);
   expect(device).toBe(join(root, "dev/dri/card1"));
 });
 
@@ -71,7 +71,7 @@ it("names the driver to an older GStreamer, and opens nothing", async () => {
   const { screen, told } = open("1.20.3");
   await until(() => screen.state === "showing", "the first picture");
   const [args, device] = told();
-  expect(args).toMatch(/kmssink sync=false driver-name=virtio_gpu$/);
+  expect(args).toMatch(/kmssink sync=false driver-name=virtio_gpu force-modesetting=true$/);
   expect(device).not.toBe(join(root, "dev/dri/card1"));
 });
 

@@ -20,6 +20,7 @@ const kms: Output = {
   card: "/dev/dri/card1",
   driver: "vc4-drm",
   connectorId: undefined,
+  scales: true,
   statusFile: "/sys/class/drm/card1-HDMI-A-1/status",
 };
 
@@ -44,6 +45,10 @@ describe("launchArguments", () => {
   it("hands kmssink the open device", () => {
     expect(sinkPart(kms)).toBe("kmssink sync=false fd=3");
     expect(sinkPart({ ...kms, connectorId: 33 })).toBe("kmssink sync=false fd=3 connector-id=33");
+  });
+
+  it("lets kmssink set the mode where no plane scales", () => {
+    expect(sinkPart({ ...kms, scales: false })).toBe("kmssink sync=false fd=3 force-modesetting=true");
   });
 
   it("names the DRM driver to a kmssink that takes no descriptor", () => {
