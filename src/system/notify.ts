@@ -11,7 +11,7 @@ export interface ServiceNotifier {
   status(text: string): void;
   stopping(): void;
   reloading(): void;
-  /** One sign of life. Only the watchdog calls this. */
+  /** One sign of life, which also prolongs a start that waits for its first frame. Only the watchdog calls this. */
   watchdog(): void;
   /** Resolves when everything said so far has been sent, or given up. */
   settled(): Promise<void>;
@@ -22,6 +22,8 @@ const STATUS_INTERVAL_MS = 5000;
 const PATIENCE_MS = 5000;
 const MAX_UNANSWERED = 3;
 const MAX_WAITING = 16;
+/** How long a start may go on after a sign of life: without a camera it takes for ever, but a hung one is ended. */
+const START_EXTENSION_US = 60_000_000;
 
 const run = promisify(execFile);
 
@@ -47,6 +49,7 @@ export function createServiceNotifier(options: {
   let statusTimer: NodeJS.Timeout | undefined;
   let sending: Promise<void> | undefined;
   let unanswered = 0;
+  let started = false;
 
   function say(message: Message): void {
     // A message that still waits says it already; READY after RELOADING is a different state, and keeps its place.
@@ -91,14 +94,25 @@ export function createServiceNotifier(options: {
         lastStatus = performance.now();
         statusSent = statusText;
         return systemdNotify({ status: statusText });
+      case "watchdog":
+        return tell("WATCHDOG=1", ...(started ? [] : [`EXTEND_TIMEOUT_USEC=${START_EXTENSION_US}`]));
       default:
-        return run("systemd-notify", [`${message.toUpperCase()}=1`], { timeout: PATIENCE_MS });
+        return tell(`${message.toUpperCase()}=1`);
     }
   }
 
+  const tell = (...assignments: string[]) => run("systemd-notify", assignments, { timeout: PATIENCE_MS });
+
   return {
-    ready: () => say("ready"),
-    stopping: () => say("stopping"),
+    ready() {
+      started = true;
+      say("ready");
+    },
+    stopping() {
+      // From here on it is the stop that would be prolonged.
+      started = true;
+      say("stopping");
+    },
     reloading: () => say("reloading"),
     watchdog: () => say("watchdog"),
     status(text) {

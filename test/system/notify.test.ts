@@ -55,6 +55,25 @@ describe("what systemd is told", () => {
     ]);
   });
 
+  it("prolongs a start that lives and waits for its first frame, and no stop", async () => {
+    const service = notifier();
+    service.watchdog();
+    await service.settled();
+    service.ready();
+    service.watchdog();
+    await service.settled();
+    expect(heard()).toEqual([
+      "WATCHDOG=1 EXTEND_TIMEOUT_USEC=60000000",
+      `--ready --pid=${process.pid}`,
+      "WATCHDOG=1",
+    ]);
+    const stopped = notifier();
+    stopped.stopping();
+    stopped.watchdog();
+    await stopped.settled();
+    expect(heard().slice(3)).toEqual(["STOPPING=1", "WATCHDOG=1"]);
+  });
+
   it("is nothing without $NOTIFY_SOCKET", async () => {
     const service = createServiceNotifier({ env: {}, logger });
     service.ready();
