@@ -41,11 +41,13 @@ export function prepare(): Prepared | string {
 
 function install(packages: string[]): boolean {
   const sudo = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
-  const [program = "", ...args] = [
-    ...sudo,
-    ...["apt-get", "install", "-y", "--no-install-recommends", ...packages],
-  ];
-  return spawnSync(program, args, { stdio: "inherit" }).status === 0;
+  const apt = (...args: string[]) => {
+    const [program = "", ...rest] = [...sudo, "apt-get", "-q", ...args];
+    return spawnSync(program, rest, { stdio: "inherit" }).status === 0;
+  };
+  // A fresh machine has no package lists; where they cannot be fetched, those that are there may do.
+  apt("update");
+  return apt("install", "-y", "--no-install-recommends", ...packages);
 }
 
 /** The name of the package that `npm run package` made. */

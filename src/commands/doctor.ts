@@ -24,8 +24,11 @@ const ok = (text: string): Finding => ({ verdict: "ok", text });
 const warn = (text: string): Finding => ({ verdict: "warn", text });
 const fail = (text: string): Finding => ({ verdict: "fail", text });
 
-/** No check may hold up the others for longer than this, in milliseconds. */
-const PATIENCE = 10_000;
+/**
+ * No check may hold up the others for longer than this, in milliseconds. A slow device that loads three engines and
+ * times them, or whose GStreamer looks through its plugins for the first time, takes half of it.
+ */
+const PATIENCE = 60_000;
 const BROKER_PATIENCE = 4_000;
 
 /**
