@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { cost } from "./architecture.js";
 import type { EpochRecord } from "./checkpoint.js";
 import type { TrainCommand } from "./command.js";
+import { confusionPicture } from "./confusion-picture.js";
 import type { TrainingData } from "./data/load.js";
 import { exportModel } from "./export/export.js";
 import { chooseHead } from "./export/head.js";
@@ -86,6 +87,7 @@ export async function finish(run: FinishedRun): Promise<void> {
     original,
     ferplus,
   });
+  writeFileSync(join(command.work, "confusion.svg"), confusionPicture(manifest.name, original));
   const file = join(command.work, "report.html");
   writeFileSync(file, page);
   console.log(`report: ${file}`);

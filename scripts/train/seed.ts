@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 import type { EpochRecord } from "./checkpoint.js";
 import type { TrainCommand } from "./command.js";
+import { confusionPicture } from "./confusion-picture.js";
 import { type Dataset, PICTURE_PIXELS, PICTURE_SIZE } from "./data/dataset.js";
 import type { TrainingData } from "./data/load.js";
 import { majorities, predictions, type Scores, score } from "./metrics.js";
@@ -67,6 +68,7 @@ export async function trainSeed(command: TrainCommand, data: TrainingData): Prom
   await model.save(`file://${join(command.work, "model")}`);
   const figures = { epochs, split: evaluation.split, original, ferplus };
   writeFileSync(join(command.work, "seed-figures.json"), `${JSON.stringify(figures, null, 2)}\n`);
+  writeFileSync(join(command.work, "confusion.svg"), confusionPicture("The tutorial's network", original));
   const page = reportPage({
     title: "The tutorial's network",
     facts: [

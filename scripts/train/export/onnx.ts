@@ -1,7 +1,13 @@
 import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
 import { INPUT_NAME, OUTPUT_NAME } from "../../../src/emotion/onnx.js";
 import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
-import { type InferenceConv, type InferenceDense, type InferenceNetwork, samePadding } from "./inference.js";
+import {
+  type InferenceConv,
+  type InferenceDense,
+  type InferenceFlatten,
+  type InferenceNetwork,
+  samePadding,
+} from "./inference.js";
 import { FLOAT, type OnnxGraph, onnxGraph, UINT8 } from "./onnx-graph.js";
 import { quantizeBias, quantizeWeights, type Range, rangeToScale, type Scale } from "./quantize.js";
 
@@ -28,12 +34,8 @@ export function onnxFloat(network: InferenceNetwork): Buffer {
         outputs.set(layer.name, graph.node("Relu", layer.name, [sum]));
         break;
       }
-      case "flatten":
-        outputs.set(layer.name, graph.node("Flatten", layer.name, [from(outputs, layer.input)], { axis: 1 }));
-        break;
-      case "dense":
-        outputs.set(layer.name, denseAndSoftmax(graph, layer, network, from(outputs, layer.input)));
-        break;
+      default:
+        outputs.set(layer.name, floatLayer(graph, layer, network, from(outputs, layer.input)));
     }
   }
   return finish(graph, network, "fp32");
@@ -106,12 +108,8 @@ export function onnxInt8(network: InferenceNetwork, ranges: ReadonlyMap<string, 
         requantize(layer.name, graph.node("Relu", layer.name, [sum]));
         break;
       }
-      case "flatten":
-        outputs.set(layer.name, graph.node("Flatten", layer.name, [from(outputs, layer.input)], { axis: 1 }));
-        break;
-      case "dense":
-        outputs.set(layer.name, denseAndSoftmax(graph, layer, network, from(outputs, layer.input)));
-        break;
+      default:
+        outputs.set(layer.name, floatLayer(graph, layer, network, from(outputs, layer.input)));
     }
   }
   return finish(graph, network, "int8");
@@ -152,6 +150,17 @@ function toOihw({ weights, kernel, inChannels, outChannels }: InferenceConv): Fl
     }
   }
   return result;
+}
+
+/** The layers that are float in both models. */
+function floatLayer(
+  graph: OnnxGraph,
+  layer: InferenceFlatten | InferenceDense,
+  network: InferenceNetwork,
+  input: string,
+): string {
+  if (layer.op === "dense") return denseAndSoftmax(graph, layer, network, input);
+  return graph.node("Flatten", layer.name, [input], { axis: 1 });
 }
 
 function denseAndSoftmax(
