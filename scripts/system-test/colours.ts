@@ -1,0 +1,34 @@
+import { EMOTION_COLOURS, INK, WARNING } from "../../src/display/palette.js";
+import { cv } from "../../src/vision/opencv.js";
+
+/** What of a screenshot has the display's own colours, each a share of all pixels. */
+export interface Colours {
+  /** The ground of panels, and all around a notice. */
+  readonly ink: number;
+  /** A notice's struck camera. */
+  readonly warning: number;
+  /** Boxes, labels and bars of faces, whatever their emotion. */
+  readonly faces: number;
+}
+
+/** Counts exact colours, which PNG keeps; a photo has hardly any of them by chance. */
+export function coloursOf(png: string): Colours {
+  const picture = cv.imread(png);
+  try {
+    const all = picture.rows * picture.cols;
+    const share = ({ red, green, blue }: typeof INK): number => {
+      const exactly = new cv.Vec3(blue, green, red);
+      const mask = picture.inRange(exactly, exactly);
+      try {
+        return mask.countNonZero() / all;
+      } finally {
+        mask.release();
+      }
+    };
+    const { neutral: _grey, uncertain: _white, ...coloured } = EMOTION_COLOURS;
+    const faces = Object.values(coloured).reduce((sum, colour) => sum + share(colour), 0);
+    return { ink: share(INK), warning: share(WARNING), faces };
+  } finally {
+    picture.release();
+  }
+}
