@@ -64,6 +64,7 @@ const DRM_DRIVERS: Readonly<Record<string, string>> = {
   vc4_drm: "vc4",
   "drm-tegra": "tegra",
   drm: "tegra",
+  "virtio-pci": "virtio_gpu",
 };
 
 export interface GStreamerVersion {
