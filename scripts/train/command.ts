@@ -18,6 +18,10 @@ export interface TrainCommand {
   readonly resume: boolean;
   /** Folder of an exported model to start from. */
   readonly init: string | undefined;
+  /** Folder of an exported model whose answers stand beside the labels. */
+  readonly teacher: string | undefined;
+  /** How much they count, 0 to 1. */
+  readonly teacherShare: number;
   readonly version: string;
   /** Exports what the checkpoint has, and trains no more. */
   readonly exportOnly: boolean;
@@ -45,6 +49,8 @@ const USAGE = `npm run train -- --data FILE [options]
   --learning-rate X    instead of the preset's
   --resume             go on from the last checkpoint: the same command again, with --resume added
   --init DIR           start from an exported model's weights
+  --teacher DIR        learn from an exported model's answers beside the labels (distillation)
+  --teacher-share X    how much they count (0.4)
   --work DIR           checkpoint, TensorBoard logs and report (~/.cache/emotiond/training/PRESET)
   --model-version V    version in the manifest (0.1.0)
   --export-only        export the last checkpoint, train no more
@@ -75,6 +81,8 @@ export function parseCommand(args: readonly string[]): TrainCommand {
     seed: optional(values.seed, "seed", Number.isInteger) ?? 1,
     resume: values.resume,
     init: values.init,
+    teacher: values.teacher,
+    teacherShare: optional(values["teacher-share"], "teacher-share", (x) => x > 0 && x < 1) ?? 0.4,
     version: values["model-version"],
     exportOnly: values["export-only"],
     keras: values.keras,
@@ -96,6 +104,8 @@ function parse(args: readonly string[]) {
       seed: { type: "string" },
       resume: { type: "boolean", default: false },
       init: { type: "string" },
+      teacher: { type: "string" },
+      "teacher-share": { type: "string" },
       "model-version": { type: "string", default: "0.1.0" },
       "export-only": { type: "boolean", default: false },
       keras: { type: "string" },

@@ -11,6 +11,7 @@ import { PRESETS, type Preset } from "./presets.js";
 import { duration, progressBar } from "./progress.js";
 import { createRandom } from "./random.js";
 import { trainSeed } from "./seed.js";
+import { teacherAnswers } from "./teacher.js";
 import { tensorBoard } from "./tensorboard.js";
 import { type Extent, type Trained, train } from "./trainer.js";
 
@@ -55,7 +56,8 @@ async function run(command: TrainCommand, preset: Preset, data: TrainingData): P
   const of = "epochs" in extent ? `/${extent.epochs}` : "";
   const bar = progressBar();
   const board = tensorBoard(command.work);
-  const { init } = command;
+  const { init, teacher } = command;
+  const answers = teacher === undefined ? undefined : await teacherAnswers(teacher, preset, data.training);
   return train({
     preset,
     training: data.training,
@@ -67,6 +69,7 @@ async function run(command: TrainCommand, preset: Preset, data: TrainingData): P
     ...(init === undefined
       ? {}
       : { prepare: (network) => initialize(network, init, data.training, preset.window) }),
+    ...(answers === undefined ? {} : { teacher: { answers, share: command.teacherShare } }),
     onBatch: (epoch, batch, batches, loss, done) => bar.update(epoch, batch, batches, loss, done),
     onEpoch: (record) => {
       bar.clear();

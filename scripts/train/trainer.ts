@@ -8,7 +8,7 @@ import { createOptimizer, type Optimizer } from "./optimizer.js";
 import { learningRate } from "./optimizer-schedule.js";
 import type { Preset } from "./presets.js";
 import { createRandom } from "./random.js";
-import { epochRows, targets } from "./targets.js";
+import { epochRows, targets, taught } from "./targets.js";
 import { type Scalar, type Tensor, type Tensor2D, type Tensor4D, tf } from "./tensorflow.js";
 
 export interface TrainOptions {
@@ -23,6 +23,8 @@ export interface TrainOptions {
   readonly resume: boolean;
   /** Gives the network its first weights, where they are not random. */
   readonly prepare?: (network: Network) => Promise<void>;
+  /** A teacher's answers about each training picture, `count` × 14, and how much they count beside the labels. */
+  readonly teacher?: { readonly answers: Float32Array; readonly share: number };
   /** Told the mean loss of the epoch so far, and the share of the run that is done, after each batch. */
   readonly onBatch?: (epoch: number, batch: number, batches: number, loss: number, done: number) => void;
   readonly onEpoch?: (record: EpochRecord) => void;
@@ -45,7 +47,9 @@ export async function train(options: TrainOptions): Promise<Trained> {
   let progress: Progress = { epoch: 0, random: seed ^ 0x5eed, seed, history: [] };
   if (options.resume) progress = loadCheckpoint(options.folder, network, optimizer);
 
-  const wanted = targets(training, preset.smoothing);
+  const labelled = targets(training, preset.smoothing);
+  const { teacher } = options;
+  const wanted = teacher === undefined ? labelled : taught(labelled, teacher.answers, teacher.share);
   const trainable = network.parameters.filter((parameter) => parameter.trainable);
   const variables = trainable.map(({ variable }) => variable);
   const rows = epochRows(training, preset.repeats);

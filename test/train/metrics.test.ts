@@ -3,6 +3,15 @@ import { chooseHead } from "../../scripts/train/export/head.js";
 import { blend, OUTPUTS } from "../../scripts/train/heads.js";
 import { calibrationError, predictions, score, softmax } from "../../scripts/train/metrics.js";
 import { createRandom } from "../../scripts/train/random.js";
+import { taught } from "../../scripts/train/targets.js";
+
+test("a teacher's answers are mixed into the targets, and stand alone where there are none", () => {
+  const labels = Float32Array.of(1, 0, 0, 0, 0, 0, 0, ...new Array(7).fill(0));
+  const answers = Float32Array.of(0, 0.5, 0.5, 0, 0, 0, 0, 0.25, 0.75, 0, 0, 0, 0, 0);
+  const mixed = Array.from(taught(labels, answers, 0.4));
+  expect(mixed.slice(0, 3)).toEqual([0.6, 0.2, 0.2].map(Math.fround));
+  expect(mixed.slice(7)).toEqual([0.25, 0.75, 0, 0, 0, 0, 0]);
+});
 
 describe("score", () => {
   test("counts rights, recalls and precisions, and leaves out rows without a truth", () => {
