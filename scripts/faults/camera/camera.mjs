@@ -13,7 +13,8 @@ const face = readFileSync(process.env.FAULTS_FACE);
 const blank = Buffer.alloc(face.length, 128);
 const truth = openSync(process.env.FAULTS_TRUTH, "a");
 const [shown, period] = [Number(process.env.FAULTS_SHOWN), Number(process.env.FAULTS_PERIOD)];
-const interval = 1000 / Number(option("framerate"));
+const interval = 1000 / Number(process.env.FAULTS_RATE ?? option("framerate"));
+let due = performance.now();
 const out = openSync(option("output"), "w");
 for (;;) {
   const at = Date.now();
@@ -21,5 +22,6 @@ for (;;) {
   const picture = showsFace ? face : blank;
   for (let done = 0; done < picture.length; ) done += writeSync(out, picture, done);
   writeSync(truth, `${at} ${showsFace ? 1 : 0}\n`);
-  await sleep(Math.max(1, interval - (Date.now() - at)));
+  due = Math.max(due + interval, performance.now() - interval);
+  await sleep(Math.max(0, due - performance.now()));
 }
