@@ -15,9 +15,19 @@ export interface BenchClip {
   readonly height: number;
   readonly framesPerSecond: number;
   readonly frames: number;
-  readonly files: Readonly<Record<Pixels, string>>;
+  /** In the layouts that somebody reads. */
+  readonly files: Readonly<Partial<Record<Pixels, string>>>;
   /** Null where nobody knows where the faces are. */
   readonly truth: readonly (readonly TrueFace[])[] | null;
+  /** Smallest face as a fraction of the height; null for everyone's own default. */
+  readonly minFaceSize: number | null;
+}
+
+/** The clip in a layout. */
+export function fileOf({ name, files }: BenchClip, pixels: Pixels): string {
+  const file = files[pixels];
+  if (file === undefined) throw new Error(`${name} was not written as ${pixels}`);
+  return file;
 }
 
 /** How a picture of another shape comes to the size: with black bars, or out of shape. */
@@ -49,6 +59,7 @@ export async function prepareClips(options: ClipOptions): Promise<BenchClip[]> {
           options,
         ),
         framesPerSecond: truth.framesPerSecond,
+        minFaceSize: null,
         truth: truth.frames
           .slice(0, some.length)
           .map((faces) => faces.map(({ person, box }) => ({ person, box: placedBox(box, place) }))),
@@ -158,7 +169,7 @@ function samplePhotos(options: ClipOptions): BenchClip {
   }
   const clip = writeFrames("sample-photos", frames, options);
   for (const photo of photos) photo.release();
-  return { ...clip, framesPerSecond: 12.5, truth: null };
+  return { ...clip, framesPerSecond: 12.5, truth: null, minFaceSize: null };
 }
 
 function swayed(picture: Mat, by: number): Mat {

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import mqtt from "mqtt";
 import { stringify } from "yaml";
 import type { EmotionEvent, Health } from "../../../src/events/schema.js";
-import type { BenchClip } from "./clips.js";
+import { type BenchClip, fileOf } from "./clips.js";
 import { peakRssMiB } from "./contestant.js";
 
 /** The whole daemon on a live camera, as `emotiond run` starts it. */
@@ -81,7 +81,7 @@ export async function runDaemon(options: DaemonRunOptions): Promise<DaemonFigure
         NOTIFY_SOCKET: "",
         RUNTIME_DIRECTORY: folder,
         PATH: `${CAMERA}${delimiter}${process.env.PATH ?? ""}`,
-        BENCH_CAMERA_FILM: clip.files.i420,
+        BENCH_CAMERA_FILM: fileOf(clip, "i420"),
         BENCH_CAMERA_FILM_RATE: String(clip.framesPerSecond),
         BENCH_CAMERA_LOG: log,
       },

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { BenchClip } from "./clips.js";
+import { type BenchClip, fileOf } from "./clips.js";
 
-const FRAMES = 60;
+const FRAMES = 40;
 const FRAMES_PER_SECOND = 30;
 /** Grey levels that the sensor's noise adds or takes at most. */
 const NOISE = 3;
@@ -14,7 +14,7 @@ export function emptyScene(clip: BenchClip, folder: string): BenchClip {
   const { width, height } = clip;
   const pixels = width * height;
   const room = Buffer.alloc(pixels);
-  const source = openSync(clip.files.i420, "r");
+  const source = openSync(fileOf(clip, "i420"), "r");
   readSync(source, room, 0, pixels, 0);
   closeSync(source);
   const average = Math.round(room.reduce((sum, level) => sum + level, 0) / pixels);
@@ -55,6 +55,7 @@ export function emptyScene(clip: BenchClip, folder: string): BenchClip {
     framesPerSecond: FRAMES_PER_SECOND,
     frames: FRAMES,
     files,
+    minFaceSize: null,
     truth: Array.from({ length: FRAMES }, () => []),
   };
 }

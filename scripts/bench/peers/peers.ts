@@ -33,7 +33,7 @@ const LIVE_RATE = 30;
 const OFTEN = 0.1;
 /** Seconds that the daemon has before it is measured. */
 const SETTLE = 4;
-const WARM_UP = 40;
+const WARM_UP = 25;
 
 const { values } = parseArgs({
   options: {

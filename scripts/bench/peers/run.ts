@@ -1,8 +1,8 @@
 import mqtt from "mqtt";
 import type { ReportedFace } from "../accuracy.js";
-import type { BenchClip } from "./clips.js";
+import { type BenchClip, fileOf } from "./clips.js";
 import { type Contestant, type Entry, startContestant } from "./contestant.js";
-import { type Report, serialOf } from "./protocol.js";
+import { type ClipFile, type Report, serialOf } from "./protocol.js";
 
 /** What one contestant did on one clip, all rounds together. */
 export interface ClipRun {
@@ -33,7 +33,6 @@ export interface RunOptions {
   readonly brokerUrl: string;
   /** Folder of the npm packages of the others. */
   readonly packages: string;
-  readonly minFaceSize?: number;
   readonly progress: (text: string) => void;
 }
 
@@ -79,7 +78,7 @@ export async function runContestants(options: RunOptions): Promise<ContestantRun
       const [first] = clips;
       if (first === undefined) throw new Error("no clip to run");
       progress(`${entry.name}: starting`);
-      await contestant.open({ ...first, file: first.files[entry.pixels], minFaceSize: null });
+      await contestant.open(asFile(first, entry));
       for (let index = 0; index < options.warmUp; index++) await look(contestant, index % first.frames, []);
     }
     const runs = contestants.map((contestant) => ({
@@ -99,14 +98,7 @@ export async function runContestants(options: RunOptions): Promise<ContestantRun
       for (const [index, clip] of clips.entries()) {
         progress(`round ${round + 1} of ${rounds}, ${clip.name}`);
         for (const run of runs) {
-          const { entry } = run.contestant;
-          await run.contestant.open({
-            file: clip.files[entry.pixels],
-            width: clip.width,
-            height: clip.height,
-            framesPerSecond: clip.framesPerSecond,
-            minFaceSize: options.minFaceSize ?? null,
-          });
+          await run.contestant.open(asFile(clip, run.contestant.entry));
           run.clips[index]?.reported.push([]);
         }
         for (let from = 0; from < clip.frames; from += TURN) {
@@ -128,6 +120,11 @@ export async function runContestants(options: RunOptions): Promise<ContestantRun
     await Promise.all(contestants.map((contestant) => contestant.stop()));
     await subscriber.endAsync();
   }
+}
+
+function asFile(clip: BenchClip, entry: Entry): ClipFile {
+  const { width, height, framesPerSecond, minFaceSize } = clip;
+  return { file: fileOf(clip, entry.pixels), width, height, framesPerSecond, minFaceSize };
 }
 
 /** The CPU of a turn is counted from the answer before it, so that what goes on after an answer counts, too. */
