@@ -22,6 +22,8 @@ export interface MqttTiming {
   readonly ackTimeout: number;
   /** An event sent later than this after it was made says `replayed`. */
   readonly lateAfter: number;
+  /** An event that does not say `replayed` is acknowledged at this age, or its connection is thrown away. */
+  readonly freshFor: number;
   /** Events on their way at most. */
   readonly window: number;
   readonly refusedPause: number;
@@ -34,7 +36,8 @@ export interface MqttTiming {
 export const MQTT_TIMING: MqttTiming = {
   connectTimeout: 15_000,
   ackTimeout: 5_000,
-  lateAfter: 1500,
+  lateAfter: 1000,
+  freshFor: 2500,
   window: 32,
   refusedPause: 30_000,
   stableAfter: 10_000,
@@ -140,6 +143,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     topic: topics.event,
     maxAge: config.outbox.maxAge,
     lateAfter: timing.lateAfter,
+    freshFor: timing.freshFor,
     window: timing.window,
     refusedPause: timing.refusedPause,
     onDelivered() {

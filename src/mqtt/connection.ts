@@ -1,7 +1,8 @@
 import { Socket } from "node:net";
-import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
+import mqtt, { type IClientOptions, type IPublishPacket } from "mqtt";
 import type { MqttCredentials } from "./credentials.js";
 import { brokerFailure, type ConnectionFailure, failureOf, localFailure, refusal } from "./failure.js";
+import { ownSocket } from "./own-socket.js";
 
 export type MqttVersion = 4 | 5;
 
@@ -84,8 +85,15 @@ export function openConnection(
   let lastProgress = 0;
   let watch: NodeJS.Timeout | undefined;
   let whenEnded = () => {};
-
-  const client = mqtt.connect(options.url, clientOptions(options));
+  /** The one below TLS or a web socket, once it is made. */
+  let tcp: Socket | undefined;
+  const take = (socket: Socket) => {
+    tcp = socket;
+    socket.once("connect", () => {
+      reached = true;
+    });
+  };
+  const client = mqtt.connect(options.url, { ...clientOptions(options), ...ownSocket(options.url, take) });
 
   function finish(reason: ConnectionFailure): void {
     if (ended) return;
@@ -102,7 +110,7 @@ export function openConnection(
 
   function abort(reason: ConnectionFailure): void {
     failure ??= reason;
-    resetSocket(client);
+    reset(tcp ?? client.stream);
     finish(reason);
   }
 
@@ -182,16 +190,10 @@ export function openConnection(
   client.on("close", () => finish(localFailure(connected ? "closed" : "closed-early")));
   try {
     client.connect();
-    const { stream } = client;
-    // Of a web socket nobody says when its TCP connection is there.
-    if (!(stream instanceof Socket)) reached = true;
-    else {
-      stream.once("connect", () => {
-        reached = true;
-      });
-    }
+    if (client.stream instanceof Socket && tcp === undefined) take(client.stream);
   } catch (error) {
     // TLS refuses a broken certificate or key here. The caller first gets its handle, then the news.
+    tcp?.destroy();
     process.nextTick(() => finish(failureOf(error)));
   }
   return { abort };
@@ -228,12 +230,7 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
  * Closes the socket with a reset. After a plain close the kernel goes on trying to deliver what the socket holds,
  * and an event written before a network failure would arrive long after it, saying that it is fresh.
  */
-function resetSocket(client: MqttClient): void {
-  const stream: unknown = client.stream;
-  if (!(stream instanceof Socket)) return;
-  try {
-    stream.resetAndDestroy();
-  } catch {
-    // A TLS socket has no handle that can be reset; client.end(true) destroys it.
-  }
+function reset(stream: unknown): void {
+  // A web socket that has not been given its TCP socket yet holds nothing.
+  if (stream instanceof Socket && !stream.destroyed) stream.resetAndDestroy();
 }

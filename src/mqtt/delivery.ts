@@ -1,5 +1,6 @@
 import type { EmotionEvent } from "../events/schema.js";
 import type { Connection } from "./connection.js";
+import { localFailure } from "./failure.js";
 import type { Outbox, QueuedEvent } from "./outbox.js";
 
 export interface DeliveryOptions {
@@ -8,6 +9,8 @@ export interface DeliveryOptions {
   readonly maxAge: number;
   /** Milliseconds from which on an event counts as late. */
   readonly lateAfter: number;
+  /** Milliseconds of age within which the broker must have acknowledged an event that does not say `replayed`. */
+  readonly freshFor: number;
   /** Events on their way at most. */
   readonly window: number;
   /** Milliseconds to wait after the broker refused an event that it may take later. */
@@ -31,12 +34,20 @@ export interface Delivery {
 /** PUBACK reasons after which the same message would be refused again: topic or payload invalid, packet too large. */
 const REFUSED_FOR_GOOD: ReadonlySet<number> = new Set([0x90, 0x95, 0x99]);
 
+interface Sent {
+  readonly at: number;
+  /** It does not say `replayed`. */
+  readonly fresh: boolean;
+}
+
 /**
  * Moves events from the outbox to the broker, in order, a bounded number of them on their way at a time.
  *
  * An event that is sent later than `lateAfter`, or again, says `replayed` and carries a message expiry. When the
  * oldest on its way has had no answer for that long, nothing more is sent until it has: what is written into a dead
- * connection could arrive much later, and claim to be fresh.
+ * connection could arrive much later, and claim to be fresh. For the same reason the connection is thrown away, with
+ * all that the socket holds, when one that claims to be fresh has become `freshFor` old without an answer; from then on
+ * every event says `replayed`, until the broker answers within `lateAfter` again.
  */
 export function deliverFrom(
   outbox: Outbox,
@@ -44,7 +55,7 @@ export function deliverFrom(
   now: () => number = () => performance.now(),
 ): Delivery {
   let connection: Connection | undefined;
-  let onTheWay = new Map<QueuedEvent, number>();
+  let onTheWay = new Map<QueuedEvent, Sent>();
   /**
    * Events on their way at most: 1 on a new connection, doubled by each acknowledgement. A broker or a link that
    * breaks under a load would otherwise break before its first acknowledgement came back, each time again.
@@ -52,10 +63,31 @@ export function deliverFrom(
   let allowed = 1;
   let pausedUntil = 0;
   let replayed = 0;
+  let slow = false;
+  let staleTimer: NodeJS.Timeout | undefined;
 
   function oldestSentAt(): number | undefined {
     const first = onTheWay.values().next();
-    return first.done ? undefined : first.value;
+    return first.done ? undefined : first.value.at;
+  }
+
+  /** Gives the connection up, or looks again when the oldest fresh event on its way would be too old. */
+  function watchAge(): void {
+    clearTimeout(staleTimer);
+    staleTimer = undefined;
+    for (const [{ age }, { at, fresh }] of onTheWay) {
+      if (!fresh) continue;
+      const left = options.freshFor - (age + now() - at);
+      if (left > 0) {
+        // After the answers have been read that came while the process was held up.
+        staleTimer = setTimeout(() => setImmediate(watchAge), left);
+        staleTimer.unref();
+      } else {
+        slow = true;
+        connection?.abort(localFailure("ack-late"));
+      }
+      return;
+    }
   }
 
   function mayTake(current: Connection): boolean {
@@ -70,11 +102,13 @@ export function deliverFrom(
   }
 
   function send(current: Connection, queued: QueuedEvent): void {
-    const late = queued.retried || queued.age > options.lateAfter;
+    const late = slow || queued.retried || queued.age > options.lateAfter;
     if (late) replayed += 1;
     const event: EmotionEvent = late ? { ...queued.event, replayed: true } : queued.event;
     const messageExpiryInterval = Math.max(1, Math.ceil(options.maxAge - queued.age / 1000));
-    onTheWay.set(queued, now());
+    const at = now();
+    onTheWay.set(queued, { at, fresh: !late });
+    if (!late && staleTimer === undefined) watchAge();
     current.publish(
       {
         topic: options.topic,
@@ -87,6 +121,7 @@ export function deliverFrom(
         if (current !== connection || !onTheWay.delete(queued)) return;
         if (delivery.outcome === "acknowledged") {
           outbox.acknowledge(queued);
+          if (now() - at < options.lateAfter) slow = false;
           allowed = Math.min(allowed * 2, options.window);
           options.onDelivered();
         } else if (REFUSED_FOR_GOOD.has(delivery.reason)) {
@@ -122,6 +157,8 @@ export function deliverFrom(
     },
     disconnected() {
       connection = undefined;
+      clearTimeout(staleTimer);
+      staleTimer = undefined;
       onTheWay = new Map();
       outbox.release();
     },

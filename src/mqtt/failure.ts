@@ -69,6 +69,7 @@ export type LocalFailure =
   | "unreachable"
   | "connack-timeout"
   | "ack-timeout"
+  | "ack-late"
   | "closed-early"
   | "closed"
   | "closed-soon"
@@ -78,6 +79,7 @@ const LOCAL: Readonly<Record<LocalFailure, string>> = {
   unreachable: "the host does not answer: check the network, the firewall and mqtt.url",
   "connack-timeout": "it takes connections, but does not answer: is it an MQTT broker?",
   "ack-timeout": "it stopped acknowledging messages",
+  "ack-late": "it takes too long to acknowledge events, which now say `replayed`: check the network",
   "closed-early":
     "it closed the connection before answering: is it an MQTT broker, and is this its port for TLS (mqtts, wss) or without (mqtt, ws), as mqtt.url says?",
   closed: "it closed the connection",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { ChildOrder } from "./support/child.js";
 import { startMosquitto } from "./support/mosquitto.js";
 import { faultProxy } from "./support/proxy.js";
 import { DURABLE, subscribe } from "./support/subscriber.js";
@@ -21,9 +22,14 @@ interface Made {
 }
 
 function launch(url: string, path: string, made: Made[]): ChildProcess {
+  const order: ChildOrder = {
+    settings: { url, outbox: { path, diskAfter: 0.1 } },
+    period: 20,
+    timing: { connectTimeout: 1000, ackTimeout: 1000, lateAfter: 300, backoff: { first: 50, cap: 300 } },
+  };
   const child = spawn(
     process.execPath,
-    ["--import", "tsx", join(import.meta.dirname, "support/child.ts"), url, path, "20"],
+    ["--import", "tsx", join(import.meta.dirname, "support/child.ts"), JSON.stringify(order)],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   let rest = "";

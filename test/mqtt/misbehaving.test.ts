@@ -121,6 +121,38 @@ describe("a broker that", () => {
     expect(seen.slice(-3)).toEqual([1, 2, 3]);
   });
 
+  it("acknowledges too late costs one connection, and from then on events say replayed until it is quick", async () => {
+    let delay = 600;
+    const seen: { seq: number; replayed: boolean }[] = [];
+    const broker = await with_((packet, reply) => {
+      if (packet.cmd !== "publish" || !packet.topic.endsWith("/event")) return wellBehaved(packet, reply);
+      seen.push(JSON.parse(packet.payload.toString()));
+      setTimeout(() => wellBehaved(packet, reply), delay);
+    });
+    const bench = publisher({ url: broker.url }, { timing: { freshFor: 400, ackTimeout: 5000 } });
+    for (let seq = 1; seq <= 3; seq++) {
+      bench.publisher.event(sampleEvent(seq));
+      await waitFor(() => bench.publisher.stats().buffered === 0);
+    }
+    expect(seen.map(({ seq, replayed }) => [seq, replayed])).toEqual([
+      [1, false],
+      [1, true],
+      [2, true],
+      [3, true],
+    ]);
+    expect(broker.connections()).toBe(2);
+    expect(warnings(bench)).toEqual([
+      "connection to the broker lost: it takes too long to acknowledge events, which now say `replayed`: check the network",
+    ]);
+    delay = 0;
+    for (let seq = 4; seq <= 5; seq++) {
+      bench.publisher.event(sampleEvent(seq));
+      await waitFor(() => bench.publisher.stats().buffered === 0);
+    }
+    expect(seen.slice(-2).map(({ replayed }) => replayed)).toEqual([true, false]);
+    expect(broker.connections()).toBe(2);
+  });
+
   it("closes at every third publish still gets every event, in order within a connection", async () => {
     const acknowledged = new Set<number>();
     let publishes = 0;

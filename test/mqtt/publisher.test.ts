@@ -6,6 +6,7 @@ import mqtt from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
 import { eventSchema } from "../../src/events/schema.js";
 import { startEmbeddedBroker } from "../../src/mqtt/broker.js";
+import type { ChildOrder } from "./support/child.js";
 import { freePort, PERSISTENT, startMosquitto } from "./support/mosquitto.js";
 import { publisherOf, sampleEvent, sampleHealth, sampleState } from "./support/samples.js";
 import { DURABLE, subscribe, waitFor } from "./support/subscriber.js";
@@ -97,9 +98,10 @@ describe("with a broker", () => {
   it("leaves the last will, offline and retained, to the broker when it is killed", async () => {
     const broker = await mosquitto();
     const subscriber = await listener(broker.url);
+    const order: ChildOrder = { settings: { url: broker.url }, period: 100 };
     const child = spawn(
       process.execPath,
-      ["--import", "tsx", join(import.meta.dirname, "support/child.ts"), broker.url],
+      ["--import", "tsx", join(import.meta.dirname, "support/child.ts"), JSON.stringify(order)],
       { stdio: ["ignore", "ignore", "inherit"] },
     );
     await subscriber.until(

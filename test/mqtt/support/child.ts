@@ -1,18 +1,24 @@
 import { writeSync } from "node:fs";
 import { ulid } from "ulid";
+import { MQTT_TIMING, type MqttTiming } from "../../../src/mqtt/client.js";
 import { publisherOf, sampleEvent } from "./samples.js";
 
+/** What a publisher in a process of its own is told, as JSON in argv. */
+export interface ChildOrder {
+  readonly settings: Record<string, unknown>;
+  /** Milliseconds between events. */
+  readonly period: number;
+  /** Default: the product's. */
+  readonly timing?: Partial<MqttTiming>;
+}
+
 /**
- * A publisher in a process of its own, to be killed. argv: URL of the broker, folder of the outbox (or ""), and
- * milliseconds between events. It prints `boot seq milliseconds` for each event as it hands it in, and stops in good
- * order at SIGTERM.
+ * A publisher in a process of its own, to be killed. It prints `boot seq milliseconds` for each event as it hands it in,
+ * and stops in good order at SIGTERM.
  */
-const [url = "", path = "", period = "100"] = process.argv.slice(2);
+const { settings, period, timing = MQTT_TIMING } = JSON.parse(process.argv[2] ?? "") as ChildOrder;
 const boot = ulid();
-const { publisher } = publisherOf(
-  { url, outbox: { diskAfter: 0.1, ...(path === "" ? {} : { path }) }, homeAssistant: { enabled: false } },
-  { timing: { connectTimeout: 1000, ackTimeout: 1000, lateAfter: 300, backoff: { first: 50, cap: 300 } } },
-);
+const { publisher } = publisherOf({ homeAssistant: { enabled: false }, ...settings }, { timing });
 publisher.start();
 let seq = 0;
 const timer = setInterval(() => {
@@ -20,7 +26,7 @@ const timer = setInterval(() => {
   publisher.event(sampleEvent(seq, { boot }));
   // Synchronously: a line that waited in the process would die with it.
   writeSync(1, `${boot} ${seq} ${Date.now()}\n`);
-}, Number(period));
+}, period);
 process.once("SIGTERM", () => {
   clearInterval(timer);
   void publisher.stop(5000).then(() => process.exit(publisher.stats().buffered === 0 ? 0 : 3));
