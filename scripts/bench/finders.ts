@@ -51,14 +51,54 @@ export function cpuTime(): number {
   return (user + system) / 1000;
 }
 
+/** How a picture of another shape comes to a size: out of shape, or with black bars. */
+export type Fit = "stretch" | "bars";
+
+/** Where a picture comes to lie in a frame. */
+export interface Placement {
+  readonly x: number;
+  readonly y: number;
+  /** Pixels of the frame in a pixel of the picture. */
+  readonly across: number;
+  readonly down: number;
+}
+
+/** Scales a picture into the middle of a frame. */
+export function placement(
+  picture: { readonly width: number; readonly height: number },
+  frame: { readonly width: number; readonly height: number },
+  fit: Fit,
+): Placement {
+  const [across, down] = [frame.width / picture.width, frame.height / picture.height];
+  if (fit === "stretch") return { x: 0, y: 0, across, down };
+  const scale = Math.min(across, down);
+  return {
+    x: Math.floor((frame.width - picture.width * scale) / 2),
+    y: Math.floor((frame.height - picture.height * scale) / 2),
+    across: scale,
+    down: scale,
+  };
+}
+
 /** The grey frames of a clip at a size; the caller releases them. */
-export function greyFrames(file: string, width: number, height: number): Mat[] {
+export function greyFrames(file: string, width: number, height: number, fit: Fit = "stretch"): Mat[] {
   return readClip(file).map((picture) => {
     const grey = picture.cvtColor(cv.COLOR_BGR2GRAY);
     picture.release();
     if (grey.cols === width && grey.rows === height) return grey;
-    const scaled = grey.resize(height, width, 0, 0, cv.INTER_LINEAR);
+    const place = placement({ width: grey.cols, height: grey.rows }, { width, height }, fit);
+    const scaled = grey.resize(
+      Math.round(grey.rows * place.down),
+      Math.round(grey.cols * place.across),
+      0,
+      0,
+      cv.INTER_LINEAR,
+    );
     grey.release();
-    return scaled;
+    if (scaled.cols === width && scaled.rows === height) return scaled;
+    const [right, bottom] = [width - scaled.cols - place.x, height - scaled.rows - place.y];
+    const whole = scaled.copyMakeBorder(place.y, bottom, place.x, right, cv.BORDER_CONSTANT);
+    scaled.release();
+    return whole;
   });
 }
