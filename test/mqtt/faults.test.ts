@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { inflict } from "../../scripts/faults/inflict.js";
 import type { ChildOrder } from "./support/child.js";
-import { startMosquitto } from "./support/mosquitto.js";
+import { DURABLE_BROKER, startMosquitto } from "./support/mosquitto.js";
 import { faultProxy } from "./support/proxy.js";
 import { DURABLE, subscribe } from "./support/subscriber.js";
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A kill may cost what was made within this time before it: `diskAfter` of the child, and the writing. */
 const MAY_BE_LOST = 500;
@@ -45,7 +45,15 @@ function launch(url: string, path: string, made: Made[]): ChildProcess {
 }
 
 const fault = fc.record({
-  kind: fc.constantFrom("broker", "cut", "stall", "slow", "kill", "brokerAndKill" as const),
+  kind: fc.constantFrom(
+    "broker-killed",
+    "network-cut",
+    "network-silent",
+    "link-slow",
+    "daemon-killed" as const,
+  ),
+  /** Also the process is killed, while the fault lasts. */
+  andKilled: fc.boolean(),
   ms: fc.integer({ min: 50, max: 2500 }),
   calm: fc.integer({ min: 0, max: 1200 }),
 });
@@ -55,14 +63,7 @@ describe("whatever happens to broker, network and process", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fault, { minLength: 2, maxLength: 5 }), async (faults) => {
         const folder = mkdtempSync(join(tmpdir(), "emotiond-faults-"));
-        const broker = await startMosquitto([
-          "allow_anonymous true",
-          "max_inflight_messages 0",
-          "persistence true",
-          "persistence_location $FOLDER/",
-          "autosave_on_changes true",
-          "autosave_interval 1",
-        ]);
+        const broker = await startMosquitto(DURABLE_BROKER);
         const proxy = await faultProxy(broker.port);
         const url = `mqtt://127.0.0.1:${proxy.port}`;
         const app = await subscribe(broker.url, "emotiond/+/event", DURABLE);
@@ -80,18 +81,9 @@ describe("whatever happens to broker, network and process", () => {
         };
         try {
           while (made.length === 0) await sleep(20);
-          for (const { kind, ms, calm } of faults) {
-            await sleep(calm);
-            if (kind === "broker" || kind === "brokerAndKill") await broker.kill();
-            if (kind === "cut") proxy.cut();
-            if (kind === "stall") proxy.stall();
-            if (kind === "slow") proxy.delayAnswers(ms);
-            if (kind === "kill") await kill();
-            await sleep(ms);
-            if (kind === "brokerAndKill") await kill();
-            if (kind === "broker" || kind === "brokerAndKill") await broker.restart();
-            proxy.delayAnswers(0);
-            proxy.heal();
+          for (const { andKilled, ...fault } of faults) {
+            await sleep(fault.calm);
+            await inflict(fault, { broker, proxy, killDaemon: kill }, andKilled ? kill : undefined);
           }
           // The last child must be there to hear SIGTERM.
           const before = made.length;

@@ -38,6 +38,9 @@ export const PERSISTENT: readonly string[] = [
   "autosave_interval 1",
 ];
 
+/** The same, and what it has acknowledged it has sent on: what it only queued would die with it. */
+export const DURABLE_BROKER: readonly string[] = ["max_inflight_messages 0", ...PERSISTENT];
+
 /** A real mosquitto on a free port of 127.0.0.1; `settings` are further lines of its configuration. */
 export async function startMosquitto(
   settings: readonly string[] = ["allow_anonymous true"],
