@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,12 +22,16 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
   let machine: Machine;
   let broker: Broker;
   let work: string;
-  const { base, share, deb } = prepared as Prepared;
+  const { base, folder, deb } = prepared as Prepared;
 
   beforeAll(async () => {
     work = mkdtempSync(join(tmpdir(), "emotiond-device-"));
     mkdirSync(pictures, { recursive: true });
     broker = await startBroker(work);
+    const share = join(work, "share");
+    mkdirSync(share);
+    copyFileSync(join(folder, deb), join(share, deb));
+    makeUpgrade(join(share, deb), join(share, "upgrade.deb"));
     const start = performance.now();
     machine = await boot({ base, work, share });
     report(`boot to the first answer: ${seconds(start)} s`);
@@ -45,13 +50,15 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
 
   const configure = (yaml: string) =>
     machine.must(
-      `cat >/etc/emotiond/emotiond.yaml <<'EOF'\ndevice: device\n${yaml}\nmqtt: {url: "mqtt://${HOST_ADDRESS}:${broker.port}", username: ${USER}}\nEOF`,
+      // Timing the engines takes an emulated processor a minute at each start; the first start, as installed, does it.
+      `cat >/etc/emotiond/emotiond.yaml <<'EOF'\ndevice: device\nemotion: {engine: onnx-int8}\n${yaml}\nmqtt: {url: "mqtt://${HOST_ADDRESS}:${broker.port}", username: ${USER}}\nEOF`,
     );
   const vivid = "source: {type: video, uri: /dev/video0, framerate: 5}";
   // Sample photos with faces, as a moving camera.
   const faces =
     "source: {type: stills, uri: '/usr/lib/emotiond/samples/sample*.jpg', loop: true, framerate: 5}\nevents: {updateInterval: 2}";
 
+  const dropIns = "/run/systemd/system/emotiond.service.d";
   const property = (name: string) => machine.must(`systemctl show -P ${name} emotiond`);
   const journal = () => machine.must("journalctl -u emotiond -o cat --no-pager");
   const restart = async () => {
@@ -84,10 +91,19 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
     expect(await machine.must("stat -c '%U:%G %a' /etc/emotiond/emotiond.yaml")).toBe("root:emotiond 640");
   });
 
-  it("is not ready without a frame: the default Pi camera is not there", async () => {
-    await sleep(3000);
+  it("is not ready without a frame, and waits for the camera for longer than a start may take", async () => {
+    expect(await property("ActiveState")).toBe("activating");
+    await configure("source: {type: libcamera}");
+    await machine.must(`
+      mkdir -p ${dropIns}
+      printf '[Service]\nTimeoutStartSec=40\nWatchdogSec=10\n' >${dropIns}/short.conf
+      systemctl daemon-reload
+      systemctl restart --no-block emotiond`);
+    await sleep(50_000);
     expect(await property("ActiveState")).toBe("activating");
     expect(await property("NRestarts")).toBe("0");
+    expect(await journal()).not.toMatch(/timed out/);
+    await machine.must(`rm -r ${dropIns}; systemctl daemon-reload`);
   });
 
   it("is ready with the first frame of the V4L2 camera, and says online and running", async () => {
@@ -249,10 +265,8 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
       set -e
       echo '# mine' >>/etc/emotiond/emotiond.yaml
       mkdir -p /var/lib/emotiond/outbox && touch /var/lib/emotiond/outbox/kept
-      cd /tmp && rm -rf up && dpkg-deb -R /deb/${deb} up
-      sed -i 's/^Version: .*/&+1/' up/DEBIAN/control
-      dpkg-deb --root-owner-group -Znone -b up up.deb >/dev/null && rm -rf up
-      DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ./up.deb
+      DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends /deb/upgrade.deb
+      dpkg-query -W -f '\${Version}' emotiond | grep '+1$'
       grep -q '# mine' /etc/emotiond/emotiond.yaml
       test -e /var/lib/emotiond/outbox/kept`,
       300,
@@ -278,6 +292,16 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
     return broker.messages.filter(isEvent).map(({ text }) => JSON.parse(text) as SentEvent);
   }
 });
+
+/** The same package with a later version, quick to unpack. */
+function makeUpgrade(deb: string, upgrade: string): void {
+  const tree = `${upgrade}.tree`;
+  execFileSync("dpkg-deb", ["-R", deb, tree]);
+  const control = join(tree, "DEBIAN", "control");
+  writeFileSync(control, readFileSync(control, "utf8").replace(/^Version: .*$/m, "$&+1"));
+  execFileSync("dpkg-deb", ["--root-owner-group", "-Znone", "-b", tree, upgrade]);
+  rmSync(tree, { recursive: true });
+}
 
 const seconds = (start: number) => ((performance.now() - start) / 1000).toFixed(1);
 const report = (line: string) => console.log(line);

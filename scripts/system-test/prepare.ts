@@ -6,7 +6,8 @@ const root = join(import.meta.dirname, "..", "..");
 
 export interface Prepared {
   readonly base: string;
-  readonly share: string;
+  /** Where the package is, and its name. */
+  readonly folder: string;
   readonly deb: string;
 }
 
@@ -31,12 +32,12 @@ export function prepare(): Prepared | string {
       stdio: ["ignore", "pipe", "inherit"],
     }).trim();
   const base = script("system-test/base-image");
-  const share = join(root, "dist", "deb");
+  const folder = join(root, "dist", "deb");
   const deb = packageName();
   // Set to test a package that is already there.
-  if (process.env.EMOTIOND_KEEP_DEB !== "1" || !existsSync(join(share, deb)))
+  if (process.env.EMOTIOND_KEEP_DEB !== "1" || !existsSync(join(folder, deb)))
     script("package/package", "amd64");
-  return { base, share, deb };
+  return { base, folder, deb };
 }
 
 function install(packages: string[]): boolean {
