@@ -7,26 +7,26 @@ import type { Config } from "./config/schema.js";
 import { createDisplay } from "./display/display.js";
 import type { Scene } from "./display/scene.js";
 import type { Classifier } from "./emotion/classifier.js";
-import { loadClassifier } from "./emotion/load.js";
+import { type ChosenClassifier, chooseClassifier } from "./emotion/load.js";
+import { createScorer } from "./emotion/scorer.js";
 import { createLifecycle, type Instant, rfc3339 } from "./events/lifecycle.js";
 import type { EmotionEvent, Health } from "./events/schema.js";
-import { createMetrics } from "./http/metrics.js";
-import { startHttp } from "./http/server.js";
 import { createPipelineMeter } from "./meter.js";
-import { createMqttPublisher } from "./mqtt/client.js";
 import { readMqttCredentials } from "./mqtt/credentials.js";
 import type { Command, CommandResult } from "./mqtt/publisher.js";
-import { createPipeline, type Stage } from "./pipeline.js";
+import { type Outlets, openOutlets } from "./outlets.js";
+import { createPipeline, type FoundFaces, type Stage } from "./pipeline.js";
 import { createSnapshots } from "./snapshots.js";
 import type { Logger } from "./system/log.js";
 import { createServiceNotifier } from "./system/notify.js";
 import { readTemperature } from "./system/temperature.js";
 import { startWatchdog, watchdogInterval } from "./system/watchdog.js";
+import { type RunningStages, runTwoStages } from "./two-stages.js";
 import { VERSION } from "./version.js";
 import { toFractions } from "./vision/box.js";
 import { cropFaces } from "./vision/crop.js";
-import { createFaceFinder } from "./vision/finder.js";
-import { createTracker } from "./vision/tracker.js";
+import { createFaceFinder, type FaceFinder } from "./vision/finder.js";
+import { createTracker, type Track } from "./vision/tracker.js";
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -54,14 +54,16 @@ export interface Daemon {
   reload(config: Config): Promise<void>;
 }
 
+interface TakenFrame {
+  readonly frame: Frame;
+  /** On performance.now()'s clock. */
+  readonly begunAt: number;
+}
+
 const HEALTH_INTERVAL = 10_000;
 const STATUS_INTERVAL = 1_000;
 /** Of the five seconds that a stop may take. */
 const FLUSH_TIME = 2_500;
-
-async function openClassifier({ emotion }: Config, logger: Logger): Promise<Classifier> {
-  return loadClassifier(emotion.model, emotion.engine, { logger });
-}
 
 /** Measures what the camera needs for a frame: from one handed over to the next. */
 function timeDecoding(
@@ -97,8 +99,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const notifier = createServiceNotifier({ env: environment, logger });
   const meter = createPipelineMeter();
 
-  let classifier = await openClassifier(config, logger);
-  let finder = createFaceFinder(config.detector);
+  // Wrong ones are told before anything is started.
+  readMqttCredentials(config.mqtt, environment);
   const camera = createCamera(config.source, config.privacy.masks, {
     log: logger,
     ...(environment.RUNTIME_DIRECTORY === undefined
@@ -112,10 +114,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     allowed: config.privacy.snapshots,
     render: (frame, about) => display.renderSnapshot(frame, about),
   });
+  let classifier: Classifier;
+  let finder: FaceFinder;
+  /** Aborts the search for a faster engine. */
+  let choosing = new AbortController();
+  let outlets: Outlets | undefined;
   let paused = false;
-  let frameUnderWay: Promise<void> = Promise.resolve();
   let lastFrame: Instant | undefined;
   let noticeShown = "";
+  let healthDue = true;
 
   // Read on each use, so that a reload takes effect between two frames.
   const settings = {
@@ -137,22 +144,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const tracker = createTracker(settings);
   const lifecycle = createLifecycle(settings);
-  readMqttCredentials(config.mqtt, environment);
-  const publisher = createMqttPublisher({
-    config: config.mqtt,
-    device,
-    credentials: () => readMqttCredentials(config.mqtt, environment),
-    log: logger,
-    onCommand: obey,
-    snapshots: config.privacy.snapshots,
-    environment,
-  });
-  const metrics = createMetrics({
-    health,
-    delivery: () => publisher.stats(),
-    faces: () => lifecycle.live.length,
-  });
-
   const pipeline = createPipeline({
     finder: {
       find: (...about) => finder.find(...about),
@@ -162,21 +153,23 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tracker,
     lifecycle,
     classifier: () => classifier,
-    crop: cropFaces,
+    scorer: createScorer(cropFaces),
+    opened: () => opened,
     publish: (events) => {
       for (const event of events) {
-        publisher.event(event);
-        metrics.event(event);
+        outlets?.publisher.event(event);
+        outlets?.metrics.event(event);
         options.onEvent?.(event);
       }
     },
-    publishState: (state) => publisher.state(state),
+    publishState: (state) => outlets?.publisher.state(state),
     show,
     onStage,
   });
 
   function onStage(stage: Stage, milliseconds: number): void {
-    metrics.stage(stage, milliseconds);
+    // The first frames go uncounted.
+    outlets?.metrics.stage(stage, milliseconds);
     options.onStage?.(stage, milliseconds);
   }
 
@@ -213,10 +206,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     }
   }
 
-  async function show(frame: Frame): Promise<void> {
+  async function show(frame: Frame, tracks: readonly Track[]): Promise<void> {
     noticeShown = "";
-    if (display.wants()) await display.show(frame, scene(frame));
-    if (snapshots.wanted()) await snapshots.answer(frame, scene(frame));
+    if (display.wants()) await display.show(frame, scene(frame, tracks));
+    if (snapshots.wanted()) await snapshots.answer(frame, scene(frame, tracks));
   }
 
   /** When faces end that no frame ends: a file's time is its own, and stands still with its last frame. */
@@ -225,16 +218,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return lossless ? (lastFrame ?? present) : present;
   }
 
-  function scene(frame: Frame): Scene {
+  function scene(frame: Frame, tracks: readonly Track[]): Scene {
     return {
       device,
       faces: lifecycle.live.map((face) => ({ ...face, ageSeconds: (frame.steadyAt - face.since) / 1000 })),
-      followed: tracker.tracks.map(({ id, box }) => ({
+      followed: tracks.map(({ id, box }) => ({
         trackId: id,
         box: toFractions(box, frame.width, frame.height),
       })),
       fps: meter.fps(performance.now()),
-      broker: publisher.stats().connected ? "connected" : "away",
+      broker: outlets?.publisher.stats().connected === true ? "connected" : "away",
       camera: supervisor.health().status,
       clock: new Date(frame.takenAt).toLocaleTimeString("en-GB"),
     };
@@ -243,7 +236,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   async function health(): Promise<Health> {
     const at = performance.now();
     const camera = supervisor.health();
-    const { buffered, dropped } = publisher.stats();
+    const { buffered, dropped } = outlets?.publisher.stats() ?? { buffered: 0, dropped: 0 };
     return {
       time: rfc3339(Date.now()),
       uptime: round((at - startedAt) / 1000),
@@ -263,41 +256,64 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 
   function tellHealth(): void {
+    const publisher = outlets?.publisher;
+    if (publisher === undefined) return;
+    healthDue = false;
     // `health` reads a file of the kernel's and does not fail; the rest is handed over at once.
     void health().then((message) => publisher.health(message));
   }
 
-  async function work(): Promise<void> {
-    for (;;) {
-      const frame = await slot.take(signal);
-      if (frame === null) return;
-      try {
-        if (paused) continue;
-        const begun = performance.now();
-        lastFrame = { takenAt: frame.takenAt, steadyAt: frame.steadyAt };
-        frameUnderWay = pipeline.process(frame);
-        await frameUnderWay;
-        const done = performance.now();
-        const latency = done - (lossless ? begun : frame.steadyAt);
-        meter.done(done, latency);
-        metrics.frame(latency);
-        options.onFrame?.(frame, latency, lifecycle.live.length);
-        if (meter.frames === 1) {
-          notifier.ready();
-          tellHealth();
+  /** Frames from the camera to the last stage, until there are no more. */
+  function work(): RunningStages {
+    return runTwoStages<TakenFrame, FoundFaces>({
+      take: async () => {
+        for (;;) {
+          const frame = await slot.take(signal);
+          if (frame === null) return null;
+          if (!paused) return { frame, begunAt: performance.now() };
+          frame.release();
         }
-      } finally {
-        frame.release();
-      }
-    }
+      },
+      first: ({ frame }) => {
+        lastFrame = { takenAt: frame.takenAt, steadyAt: frame.steadyAt };
+        return pipeline.find(frame);
+      },
+      second: async ({ frame, begunAt }, found) => {
+        await pipeline.tell(frame, found);
+        const done = performance.now();
+        const latency = done - (lossless ? begunAt : frame.steadyAt);
+        meter.done(done, latency);
+        outlets?.metrics.frame(latency);
+        options.onFrame?.(frame, latency, lifecycle.live.length);
+        if (meter.frames === 1) notifier.ready();
+        // As soon as there is something to tell, and somebody who hears it.
+        if (healthDue && outlets?.publisher.stats().connected === true) tellHealth();
+      },
+      release: ({ frame }) => frame.release(),
+    });
   }
 
-  async function run(): Promise<"ended" | "stopped"> {
-    publisher.start();
-    logger.info(
-      { device, boot, camera: camera.description, engine: classifier.engine },
-      "emotiond is starting",
-    );
+  /** Puts another classifier to work, between two frames, and closes the one before when it is done. */
+  async function replaceClassifier(next: Classifier): Promise<void> {
+    const before = classifier;
+    classifier = next;
+    await working?.settled();
+    await before.close();
+  }
+
+  /** Puts a faster engine to work once it is known, unless a reload has brought another classifier meanwhile. */
+  function takeFaster(faster: Promise<Classifier | null>): void {
+    const { signal: outdated } = choosing;
+    void faster
+      .then(async (better) => {
+        if (better === null) return;
+        if (outdated.aborted || signal.aborted) await better.close();
+        else await replaceClassifier(better);
+      })
+      .catch((error: unknown) => logger.warn({ err: error }, "the engine could not be changed"));
+  }
+
+  async function run(working: RunningStages): Promise<"ended" | "stopped"> {
     const healthTimer = setInterval(tellHealth, HEALTH_INTERVAL);
     const statusTimer = setInterval(() => {
       notifier.status(statusLine());
@@ -309,25 +325,24 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       progress: () => (paused || supervisor.health().status !== "running" ? "idle-ok" : meter.frames),
       logger,
     });
-    const watching = supervisor.run(signal).finally(() => slot.close());
     try {
-      await work();
+      await working.finished;
       return signal.aborted ? "stopped" : "ended";
     } finally {
       clearInterval(healthTimer);
       clearInterval(statusTimer);
       watchdog.stop();
       ending.abort();
-      await stop(watching);
+      await stop();
     }
   }
 
   /** Ends what lives, says so to everyone, and lets go of everything native. */
-  async function stop(watching: Promise<unknown>): Promise<void> {
+  async function stop(): Promise<void> {
     notifier.stopping();
     pipeline.endAll(endOfFaces());
     snapshots.refuse("emotiond is stopping");
-    await Promise.all([publisher.stop(FLUSH_TIME), display.stop(), http?.close(), watching]);
+    await Promise.all([outlets?.close(FLUSH_TIME), display.stop(), watching]);
     slot.discard();
     finder.release();
     await classifier.close();
@@ -348,7 +363,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   function statusLine(): string {
     if (paused) return "paused";
     const { status, lastError } = supervisor.health();
-    const broker = publisher.stats().connected ? "broker connected" : "broker away";
+    const broker = outlets?.publisher.stats().connected === true ? "broker connected" : "broker away";
     if (status !== "running")
       return `${lastError === null ? `camera ${status}` : `no camera: ${lastError}`}, ${broker}`;
     return `${meter.fps(performance.now())} fps, ${lifecycle.live.length} faces, ${broker}`;
@@ -359,12 +374,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       (key) => JSON.stringify(next[key]) !== JSON.stringify(config[key]),
     );
     const nextFinder = createFaceFinder(next.detector);
-    const nextClassifier = await openClassifier(next, logger).catch((error: unknown) => {
+    const chosen = await openClassifier(next).catch((error: unknown) => {
       nextFinder.release();
       throw error;
     });
-    const [oldClassifier, oldFinder] = [classifier, finder];
-    classifier = nextClassifier;
+    const oldFinder = finder;
     finder = nextFinder;
     config = {
       ...next,
@@ -378,13 +392,46 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     await display.configure(next.display);
     if (restartKeys.length > 0)
       logger.warn({ sections: restartKeys }, "changes in these sections need a restart");
-    // The frame that is under way still uses them.
-    await frameUnderWay;
+    await replaceClassifier(chosen.classifier);
+    takeFaster(chosen.faster);
     oldFinder.release();
-    await oldClassifier.close();
     logger.info({ model: classifier.model, engine: classifier.engine }, "configuration reloaded");
   }
 
-  const http = await startHttp(config.http, { health, delivery: () => publisher.stats(), metrics }, signal);
-  return { finished: run(), reload };
+  function openClassifier({ emotion }: Config): Promise<ChosenClassifier> {
+    choosing.abort();
+    choosing = new AbortController();
+    return chooseClassifier(emotion.model, emotion.engine, {
+      logger,
+      signal: AbortSignal.any([signal, choosing.signal]),
+      stateFolder: environment.STATE_DIRECTORY?.split(":")[0],
+    });
+  }
+
+  // The camera's program takes as long to start as the rest does: it starts beside it.
+  const watching = supervisor.run(signal).finally(() => slot.close());
+  let working: RunningStages | undefined;
+  let chosen: ChosenClassifier | undefined;
+  let opened: Promise<Outlets>;
+  try {
+    finder = createFaceFinder(config.detector);
+    chosen = await openClassifier(config);
+    classifier = chosen.classifier;
+    logger.info(
+      { device, boot, camera: camera.description, engine: classifier.engine },
+      "emotiond is starting",
+    );
+    const faces = () => lifecycle.live.length;
+    opened = openOutlets({ config, environment, logger, onCommand: obey, health, faces }, signal);
+    working = work();
+    outlets = await opened;
+    takeFaster(chosen.faster);
+  } catch (error) {
+    ending.abort();
+    await Promise.allSettled([working?.finished, watching, display.stop()]);
+    slot.discard();
+    await chosen?.classifier.close();
+    throw error;
+  }
+  return { finished: run(working), reload };
 }

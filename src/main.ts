@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
 import { ConfigError, formatProblem } from "./config/problem.js";
 import { VERSION } from "./version.js";
 
@@ -104,6 +105,10 @@ function report(error: unknown): number {
   process.stderr.write(`${text}\n`);
   return 1;
 }
+
+// V8's nursery stays at its first size. Left alone it grows to 16 MB and keeps two of that, for the small garbage of
+// frames that two megabytes hold as well: a sixth of the daemon's memory.
+setFlagsFromString("--semi-space-growth-factor=1");
 
 /** A call into a driver that never returns must not keep a finished command alive. */
 const LINGER = 300;

@@ -1,13 +1,11 @@
 import type { Frame } from "./camera/frame.js";
 import type { Classifier } from "./emotion/classifier.js";
-import { type ScoreVector, scoresOfFace } from "./emotion/smoothing.js";
+import type { Scorer } from "./emotion/scorer.js";
+import type { ScoreVector } from "./emotion/smoothing.js";
 import type { Instant, Lifecycle, ObservedFace } from "./events/lifecycle.js";
 import { stateOf } from "./events/lifecycle.js";
 import type { EmotionEvent, State } from "./events/schema.js";
-import type { Box } from "./vision/box.js";
-import type { CropOptions } from "./vision/crop.js";
 import type { FaceFinder } from "./vision/finder.js";
-import type { Mat } from "./vision/opencv.js";
 import type { Track, Tracker } from "./vision/tracker.js";
 
 /** Where a frame's time goes. The camera decodes the next frame while the pipeline is at work on this one. */
@@ -19,40 +17,45 @@ export interface PipelineParts {
   readonly lifecycle: Lifecycle;
   /** The classifier of now: a reload replaces it between two frames. */
   readonly classifier: () => Classifier;
-  /** Cuts faces out of a grey frame, ready for the classifier. */
-  readonly crop: (
-    grey: Mat,
-    boxes: readonly Box[],
-    side: number,
-    options?: CropOptions,
-  ) => Promise<Uint8Array>;
+  readonly scorer: Scorer;
+  /** Resolves when there is somebody to tell: frames may come before. */
+  readonly opened: () => Promise<unknown>;
   readonly publish: (events: readonly EmotionEvent[]) => void;
   readonly publishState: (state: State) => void;
   /** Shows a frame that has been through all stages; takes what it needs before it resolves. */
-  readonly show: (frame: Frame) => Promise<void>;
+  readonly show: (frame: Frame, tracks: readonly Track[]) => Promise<void>;
   /** Told how long each stage of each frame took, in milliseconds. */
   readonly onStage: (stage: Stage, milliseconds: number) => void;
 }
 
+/** The faces of a frame, before they are named. */
+export interface FoundFaces {
+  readonly tracks: readonly Track[];
+  /** Counts the times that all faces were ended. */
+  readonly age: number;
+}
+
+/** A frame's way in two halves; the second of one frame may go on beside the first of the next. */
 export interface Pipeline {
-  /** Takes one frame through every stage; the frame stays the caller's. */
-  process(frame: Frame): Promise<void>;
-  /** Ends every face: the camera, the source or the daemon stopped, or the owner paused. */
+  /** Finds and follows the faces, one frame at a time; the frame stays the caller's. */
+  find(frame: Frame): Promise<FoundFaces>;
+  /** Names, tells and shows them, one frame at a time and in order; the frame stays the caller's. */
+  tell(frame: Frame, found: FoundFaces): Promise<void>;
+  /**
+   * Ends every face: the camera, the source or the daemon stopped, or the owner paused. What is under way makes no
+   * event any more.
+   */
   endAll(at: Instant): void;
 }
 
-/** A face is scored at most this often, in milliseconds: expressions do not change faster. */
-const SCORE_INTERVAL = 90;
-/** Heads tilted by less than this, in degrees, are cut out as they are: the network has seen such. */
-const SLIGHT_TILT = 8;
 /** While faces are in view, `state` is renewed this often, in milliseconds. */
 const STATE_INTERVAL = 1_000;
 
-/** One frame at a time through detect, track, classify, lifecycle, publish and display. */
+/** A frame through detect and track, then through classify, lifecycle, publish and display. */
 export function createPipeline(parts: PipelineParts): Pipeline {
-  const { finder, tracker, lifecycle, onStage } = parts;
-  const scoredAt = new Map<string, number>();
+  const { finder, tracker, lifecycle, scorer, onStage } = parts;
   let stateAt = Number.NEGATIVE_INFINITY;
+  let age = 0;
 
   async function timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
     const begun = performance.now();
@@ -61,16 +64,27 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     return result;
   }
 
-  async function process(frame: Frame): Promise<void> {
+  async function find(frame: Frame): Promise<FoundFaces> {
     const at = frame.steadyAt;
+    const begunAt = age;
     const sightings = await timed("detect", () => finder.find(frame.grey, tracker.tracks, at));
+    // Ended meanwhile: these sightings belong to faces that are gone.
+    if (age !== begunAt) return { tracks: [], age: begunAt };
     const tracks = await timed("track", async () => {
       const updated = tracker.update(sightings, at);
       await finder.remember(frame.grey, updated);
       return updated;
     });
+    return { tracks, age: begunAt };
+  }
+
+  async function tell(frame: Frame, found: FoundFaces): Promise<void> {
+    const { tracks } = found;
+    const at = frame.steadyAt;
     const classifier = parts.classifier();
-    const scores = await timed("classify", () => score(classifier, frame.grey, tracks, at));
+    const scores = await timed("classify", () => scorer.score(classifier, frame.grey, tracks, at));
+    await parts.opened();
+    if (age !== found.age) return;
     const outcome = lifecycle.observe(
       {
         number: frame.number,
@@ -86,32 +100,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       if (outcome.events.length > 0) parts.publish(outcome.events);
       tellState(frame, outcome.changed);
     });
-    await timed("annotate", () => parts.show(frame));
-  }
-
-  /** The scores of the faces that are due, as one batch. */
-  async function score(
-    classifier: Classifier,
-    grey: Mat,
-    tracks: readonly Track[],
-    at: number,
-  ): Promise<ReadonlyMap<string, ScoreVector>> {
-    const living = new Set(tracks.map((track) => track.id));
-    for (const id of scoredAt.keys()) if (!living.has(id)) scoredAt.delete(id);
-    const due = tracks.filter((track) => {
-      const last = scoredAt.get(track.id);
-      return track.seen && (last === undefined || at - last >= SCORE_INTERVAL);
-    });
-    if (due.length === 0) return new Map();
-    const side = classifier.inputSize;
-    const faces = new Uint8Array(due.length * side * side);
-    for (const [index, { box, angle }] of due.entries()) {
-      const rotation = Math.abs(angle) < SLIGHT_TILT ? 0 : angle;
-      faces.set(await parts.crop(grey, [box], side, { rotation }), index * side * side);
-    }
-    const flat = await classifier.classify(faces, due.length);
-    for (const track of due) scoredAt.set(track.id, at);
-    return new Map(due.map((track, index) => [track.id, scoresOfFace(flat, index)]));
+    await timed("annotate", () => parts.show(frame, tracks));
   }
 
   function tellState(at: Instant, changed: boolean): void {
@@ -122,15 +111,16 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   }
 
   function endAll(at: Instant): void {
+    age += 1;
     tracker.clear();
-    scoredAt.clear();
+    scorer.forget();
     const events = lifecycle.endAll(at);
     if (events.length === 0) return;
     parts.publish(events);
     tellState(at, true);
   }
 
-  return { process, endAll };
+  return { find, tell, endAll };
 }
 
 function observed(track: Track, scores: ScoreVector | null): ObservedFace {

@@ -4,7 +4,6 @@ import type { Classifier } from "../emotion/classifier.js";
 import { EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
 import { loadClassifier } from "../emotion/load.js";
 import { labelOf, scoresOfFace } from "../emotion/smoothing.js";
-import { createLogger } from "../system/log.js";
 import { type Box, clipToFrame } from "../vision/box.js";
 import { type Cascade, loadCascade } from "../vision/cascade.js";
 import { cropFaces } from "../vision/crop.js";
@@ -33,8 +32,7 @@ const SEARCH_SIZE = 1_280;
 export async function classify(files: readonly string[]): Promise<number> {
   const config = defaultConfig(process.env);
   const cascade = loadCascade(config.detector.cascade);
-  const logger = createLogger("warn");
-  const classifier = await loadClassifier(config.emotion.model, config.emotion.engine, { logger });
+  const classifier = await loadClassifier(config.emotion.model, config.emotion.engine);
   let failures = 0;
   try {
     for (const file of files) {

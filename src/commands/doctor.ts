@@ -10,7 +10,6 @@ import type { Config } from "../config/schema.js";
 import { diagnose } from "../display/diagnose.js";
 import { readMqttCredentials } from "../mqtt/credentials.js";
 import { failureOf } from "../mqtt/failure.js";
-import { createLogger } from "../system/log.js";
 
 type Verdict = "ok" | "warn" | "fail";
 
@@ -129,7 +128,7 @@ async function checkOpenCv({ detector }: Config): Promise<Finding> {
 
 async function checkModel({ emotion }: Config): Promise<Finding> {
   const { loadClassifier } = await import("../emotion/load.js");
-  const classifier = await loadClassifier(emotion.model, emotion.engine, { logger: createLogger("error") });
+  const classifier = await loadClassifier(emotion.model, emotion.engine);
   const { model, engine } = classifier;
   await classifier.close();
   return ok(`${model.name} ${model.version} on ${engine}`);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Classifier, EngineName } from "../../src/emotion/classifier.js";
 import { EMOTION_COUNT } from "../../src/emotion/labels.js";
-import { loadClassifier } from "../../src/emotion/load.js";
+import { chooseClassifier, loadClassifier } from "../../src/emotion/load.js";
 import { ModelError } from "../../src/emotion/model-error.js";
 import { noise, SMALL, writeManifest, writeSmallModel } from "./model-fixture.js";
 
@@ -88,19 +88,105 @@ describe("a model folder that is as its manifest says", () => {
     expect(largestDifference(await score("onnx-fp32"), await score("tensorflow"))).toBeLessThan(0.03);
   });
 
-  test("auto times what is installed, keeps the fastest and tells the figures", async () => {
-    const lines: { fields: { engine?: string; timings?: Record<string, number> }; message: string }[] = [];
-    const classifier = await loadClassifier(folder, "auto", {
-      logger: { info: (fields, message) => lines.push({ fields, message }) },
+  test("auto begins at once on the engine that is the fastest as a rule", async () => {
+    expect((await load("auto")).engine).toBe("onnx-int8");
+  });
+});
+
+describe("auto", () => {
+  interface Line {
+    readonly fields: { engine?: string; timings?: Record<string, number> };
+    readonly message: string;
+  }
+  let state: string;
+  let lines: Line[];
+  let stop: AbortController;
+
+  beforeEach(() => {
+    state = mkdtempSync(join(tmpdir(), "emotiond-state-"));
+    lines = [];
+    stop = new AbortController();
+  });
+
+  afterEach(() => {
+    stop.abort();
+    rmSync(state, { recursive: true, force: true });
+  });
+
+  async function choose(timeAfter = 0): Promise<{ first: Classifier; faster: Promise<Classifier | null> }> {
+    const note = (fields: object, message: string) => lines.push({ fields, message });
+    const { classifier, faster } = await chooseClassifier(folder, "auto", {
+      logger: { info: note, warn: note },
+      signal: stop.signal,
+      stateFolder: state,
+      timeAfter,
     });
     open.push(classifier);
-    expect(lines).toHaveLength(1);
+    return { first: classifier, faster };
+  }
+
+  /** The engine that is at work once all have been timed. */
+  async function finalEngine(chosen: Awaited<ReturnType<typeof choose>>): Promise<EngineName> {
+    const better = await chosen.faster;
+    if (better !== null) open.push(better);
+    return (better ?? chosen.first).engine;
+  }
+
+  test("times what is installed in the background, ends on the fastest and tells the figures", async () => {
+    const engine = await finalEngine(await choose());
+    expect(lines.map(({ message }) => message)).toEqual(["chose the fastest engine (ms a face)"]);
     const timings = lines[0]?.fields.timings ?? {};
     expect(Object.keys(timings)).toEqual(expect.arrayContaining(["onnx-int8", "onnx-fp32"]));
     const numbers = Object.values(timings).filter((value) => typeof value === "number");
-    expect(timings[classifier.engine]).toBe(Math.min(...numbers));
-    // TensorFlow is timed too, in a process of its own: this one has not loaded it.
+    expect(timings[engine]).toBe(Math.min(...numbers));
+    expect(lines[0]?.fields.engine).toBe(engine);
     if (withTensorFlow) expect(timings.tensorflow).toBeGreaterThan(0);
+  });
+
+  test("times once: the next start takes the fastest at once", async () => {
+    await finalEngine(await choose());
+    // Figures that this machine would not have: the choice must come from them.
+    const record = JSON.parse(readFileSync(join(state, "engines.json"), "utf8"));
+    for (const timing of record.timings) timing.msPerFace = timing.engine === "onnx-fp32" ? 0.1 : 5;
+    writeFileSync(join(state, "engines.json"), JSON.stringify(record));
+    lines.length = 0;
+    const again = await choose();
+    expect(again.first.engine).toBe("onnx-fp32");
+    expect(await again.faster).toBeNull();
+    expect(lines.map(({ message }) => message)).toEqual(["took the engine that was the fastest before"]);
+  });
+
+  test("times anew for another model, and where the record is broken", async () => {
+    await finalEngine(await choose());
+    for (const break_ of [
+      () =>
+        writeManifest(folder, {
+          ...JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")),
+          version: "1.2.4",
+        }),
+      () => writeFileSync(join(state, "engines.json"), '{"key": "x", "tim'),
+    ]) {
+      break_();
+      lines.length = 0;
+      await finalEngine(await choose());
+      expect(lines.map(({ message }) => message)).toEqual(["chose the fastest engine (ms a face)"]);
+    }
+  });
+
+  test("tells where the figures cannot be kept, and takes the fastest all the same", async () => {
+    rmSync(state, { recursive: true });
+    const engine = await finalEngine(await choose());
+    expect(lines[0]?.fields.engine).toBe(engine);
+    expect(lines[1]?.message).toContain("cannot be kept");
+  });
+
+  test("ends the timing when it is told to", async () => {
+    const { faster } = await choose(60_000);
+    const begun = performance.now();
+    stop.abort();
+    expect(await faster).toBeNull();
+    expect(performance.now() - begun).toBeLessThan(1_000);
+    expect(lines).toEqual([]);
   });
 });
 

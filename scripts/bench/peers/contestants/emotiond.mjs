@@ -3,8 +3,10 @@ import { createFrameMaker } from "../../../../dist/camera/frame-maker.js";
 import { createMasks } from "../../../../dist/camera/masks.js";
 import { defaultConfig } from "../../../../dist/config/load.js";
 import { loadClassifier } from "../../../../dist/emotion/load.js";
+import { createScorer } from "../../../../dist/emotion/scorer.js";
 import { createLifecycle } from "../../../../dist/events/lifecycle.js";
 import { createMqttPublisher } from "../../../../dist/mqtt/client.js";
+import { leaveOutNumberCache } from "../../../../dist/mqtt/number-cache.js";
 import { createPipeline } from "../../../../dist/pipeline.js";
 import { createLogger } from "../../../../dist/system/log.js";
 import { cropFaces } from "../../../../dist/vision/crop.js";
@@ -21,6 +23,7 @@ const publisher = createMqttPublisher({
   log: createLogger("error"),
   onCommand: async () => ({ ok: false, error: "a benchmark takes no commands" }),
 });
+leaveOutNumberCache();
 publisher.start();
 
 let ids = 0;
@@ -46,7 +49,8 @@ function begin(clip) {
     tracker,
     lifecycle,
     classifier: () => classifier,
-    crop: cropFaces,
+    scorer: createScorer(cropFaces),
+    opened: async () => {},
     publish: (events) => {
       for (const event of events) publisher.event(event);
     },
@@ -69,7 +73,7 @@ await serve({
     const at = (number * 1000) / clip.framesPerSecond;
     const frame = frames.fromI420(pixels, clip.width, clip.height, { takenAt: start + at, steadyAt: at });
     try {
-      await pipeline.process(frame);
+      await pipeline.tell(frame, await pipeline.find(frame));
     } finally {
       frame.release();
     }
