@@ -13,10 +13,11 @@ export interface FrameMaker {
    */
   fromColour(bgr: Mat, taken: Moment): Promise<Frame>;
   /**
-   * @param bytes a planar YUV 4:2:0 picture without row padding, width × height × 3/2 bytes; copied, so the
-   *   buffer is free for the next picture at once.
+   * @param bytes a planar YUV 4:2:0 picture without row padding, width × height × 3/2 bytes; the frame's own until
+   *   it calls `free`. The grey part is copied, the rest only if somebody wants the colour picture.
+   * @param free called once, when the buffer may be filled anew; not where this throws.
    */
-  fromI420(bytes: Buffer, width: number, height: number, taken: Moment): Frame;
+  fromI420(bytes: Buffer, width: number, height: number, taken: Moment, free?: () => void): Frame;
 }
 
 export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
@@ -42,19 +43,23 @@ export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
       }
     },
 
-    fromI420: (bytes, width, height, taken) => {
+    fromI420: (bytes, width, height, taken, free) => {
       number += 1;
-      const i420 = new cv.Mat(bytes, (height * 3) / 2, width, cv.CV_8UC1);
       // The luma plane is the grey picture. A copy, not a view: the binding's getData() refuses views.
       const grey = new cv.Mat(bytes, height, width, cv.CV_8UC1);
       masks.blank(grey);
       const colour = async () => {
-        const bgr = await i420.cvtColorAsync(cv.COLOR_YUV2BGR_I420);
-        // Black luma with the chroma left is not black.
-        masks.blank(bgr);
-        return bgr;
+        const i420 = new cv.Mat(bytes, (height * 3) / 2, width, cv.CV_8UC1);
+        try {
+          const bgr = await i420.cvtColorAsync(cv.COLOR_YUV2BGR_I420);
+          // Black luma with the chroma left is not black.
+          masks.blank(bgr);
+          return bgr;
+        } finally {
+          i420.release();
+        }
       };
-      return holdFrame(number, taken, grey, colour, [grey, i420]);
+      return holdFrame(number, taken, grey, colour, [grey], free);
     },
   };
 }
@@ -65,6 +70,7 @@ function holdFrame(
   grey: Mat,
   colour: Mat | (() => Promise<Mat>),
   owned: readonly Mat[],
+  free?: () => void,
 ): Frame {
   let released = false;
   let picture: Promise<Mat> | undefined = typeof colour === "function" ? undefined : Promise.resolve(colour);
@@ -98,6 +104,7 @@ function holdFrame(
       released = true;
       for (const mat of owned) mat.release();
       made?.release();
+      free?.();
     },
   };
 }

@@ -39,9 +39,9 @@ export function createLibcamera({ source, frames, log = silentLog, folders = [] 
     interval: 1000 / source.framerate,
     run: async (deliver, signal) => {
       if (signal.aborted) return;
-      const assembly = assembleFrames((width * height * 3) / 2, (bytes) => {
+      const assembly = assembleFrames((width * height * 3) / 2, (bytes, free) => {
         try {
-          pass(frames.fromI420(bytes, width, height, thisMoment()));
+          pass(frames.fromI420(bytes, width, height, thisMoment(), free));
         } catch (error) {
           // Thrown in a socket's callback, it would end the daemon.
           fault = error;
@@ -122,9 +122,16 @@ function abortOf(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Cuts a stream of bytes into frames, in one buffer that the bytes are read straight into. */
-function assembleFrames(frameBytes: number, complete: (bytes: Buffer) => void) {
-  const frame = Buffer.alloc(frameBytes);
+/** Buffers kept for the next frames: as many as are in the slot, in the pipeline's two stages and on their way. */
+const SPARE_BUFFERS = 4;
+
+/**
+ * Cuts a stream of bytes into frames, in buffers that the bytes are read straight into. Whoever completes one frees
+ * its buffer.
+ */
+function assembleFrames(frameBytes: number, complete: (bytes: Buffer, free: () => void) => void) {
+  const spare: Buffer[] = [];
+  let frame: Buffer = Buffer.allocUnsafeSlow(frameBytes);
   let at = 0;
   let frames = 0;
   return {
@@ -132,9 +139,13 @@ function assembleFrames(frameBytes: number, complete: (bytes: Buffer) => void) {
     filled: (bytes: number) => {
       at += bytes;
       if (at < frameBytes) return;
+      const whole = frame;
+      frame = spare.pop() ?? Buffer.allocUnsafeSlow(frameBytes);
       at = 0;
       frames += 1;
-      complete(frame);
+      complete(whole, () => {
+        if (spare.length < SPARE_BUFFERS) spare.push(whole);
+      });
     },
     count: () => frames,
   };

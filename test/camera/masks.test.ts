@@ -99,13 +99,20 @@ describe("a frame", () => {
     await expect(picture).rejects.toThrow("released");
   });
 
-  it("does not keep the buffer that it was made from", () => {
+  it("has the buffer that it was made from until it is released, and copies no more than the grey part", async () => {
     const frames = createFrameMaker(createMasks([]));
-    const bytes = Buffer.alloc((64 * 48 * 3) / 2, 7);
-    const frame = frames.fromI420(bytes, 64, 48, NOW);
-    bytes.fill(9);
-    expect(frame.grey.at(3, 3)).toBe(7);
+    const bytes = Buffer.alloc((64 * 48 * 3) / 2, 128);
+    let freed = 0;
+    const frame = frames.fromI420(bytes, 64, 48, NOW, () => {
+      freed += 1;
+    });
+    bytes.fill(9, 0, 64 * 48);
+    expect(frame.grey.at(3, 3)).toBe(128);
+    await frame.picture();
+    expect(freed).toBe(0);
     frame.release();
+    expect(() => frame.release()).toThrow("twice");
+    expect(freed).toBe(1);
   });
 
   it("gives its bytes, whatever it was made from", async () => {
