@@ -1,10 +1,12 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { EMOTION_LABELS } from "../../src/emotion/labels.js";
 import { type DiscoverySubject, discoveryPayload, discoveryTopic } from "../../src/mqtt/home-assistant.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
 import { DISCOVERY_TOPIC, deviceDiscoverySchema } from "./support/home-assistant-schema.js";
 import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
-import { publisherOf, sampleState } from "./support/samples.js";
+import { publisherOf, sampleEvent, sampleHealth, sampleState } from "./support/samples.js";
 import { subscribe, waitFor } from "./support/subscriber.js";
 
 const subject = (snapshots = false): DiscoverySubject => ({
@@ -43,6 +45,65 @@ describe("discovery payload", () => {
         if (key.endsWith("topic")) expect(value).toMatch(/^emotiond\/kitchen\//);
       }
     }
+  });
+});
+
+/** A Python in which `homeassistant` is installed: its own code then judges the payload. */
+const python = process.env.HOME_ASSISTANT_PYTHON;
+
+describe("Home Assistant itself", () => {
+  interface Judgement {
+    readonly version: string;
+    readonly passedOver: Record<string, string[]>;
+    readonly takenForOthers: string[];
+    readonly shown: Record<string, string>;
+  }
+  const judge = (discovery: object, messages: object = {}) =>
+    spawnSync(python ?? "", [join(import.meta.dirname, "support/home-assistant.py")], {
+      input: JSON.stringify({ discovery, messages }),
+      encoding: "utf8",
+    });
+  const understood = (discovery: object, messages: object = {}): Judgement => {
+    const { status, stdout, stderr } = judge(discovery, messages);
+    expect(status, stderr).toBe(0);
+    return JSON.parse(stdout) as Judgement;
+  };
+  const missing = "it takes HOME_ASSISTANT_PYTHON, a Python in which homeassistant is installed";
+  const { topics } = subject();
+  const face = { track: "T", label: "happy" as const, confidence: 0.914, box: sampleEvent(1).box };
+
+  it("takes every option, and shows what the messages say", ({ skip }) => {
+    skip(python === undefined, missing);
+    const replayed = { ...sampleEvent(1), replayed: true };
+    const { passedOver, takenForOthers, shown } = understood(discoveryPayload(subject(true)), {
+      [topics.state]: { ...sampleState(1), tracks: [face] },
+      [topics.health]: sampleHealth(),
+      [topics.event]: sampleEvent(1),
+    });
+    expect(Object.values(passedOver).flat()).toEqual([]);
+    expect(takenForOthers).toEqual([]);
+    const { face_event: event = "", ...rest } = shown;
+    expect(rest).toEqual({
+      emotion: "happy",
+      confidence: "91.4",
+      faces: "1",
+      fps: "30",
+      temperature: "50",
+      camera_status: "running",
+      problem: "OFF",
+    });
+    expect(JSON.parse(event)).toMatchObject({ event_type: "update", label: "happy" });
+    expect(understood(discoveryPayload(subject()), { [topics.event]: replayed }).shown.face_event).toBe("");
+  });
+
+  it("would say so if something were wrong", ({ skip }) => {
+    skip(python === undefined, missing);
+    const payload = discoveryPayload(subject());
+    const { faces, ...components } = payload.components;
+    const misspelt = { ...payload, components: { ...components, faces: { ...faces, state_klass: "x" } } };
+    expect(understood(misspelt).passedOver.faces).toEqual(["state_klass"]);
+    const { origin: _, ...withoutOrigin } = payload;
+    expect(judge(withoutOrigin).status).not.toBe(0);
   });
 });
 
