@@ -5,14 +5,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { startMosquitto } from "../../../test/mqtt/support/mosquitto.js";
+import { type Mosquitto, startMosquitto } from "../../../test/mqtt/support/mosquitto.js";
 import { barChart } from "./bars.js";
 import { type BenchClip, prepareClips } from "./clips.js";
-import { type DaemonFigures, runDaemon } from "./daemon-run.js";
 import { emptyScene } from "./empty-scene.js";
 import { entries } from "./entries.js";
 import { type ContestantFigures, figuresOf, percentile } from "./figures.js";
 import { InstallError, installPackages, installPython } from "./install.js";
+import { type LiveFigures, runLive } from "./live.js";
 import { runContestants } from "./run.js";
 import { markdownTable, short } from "./table.js";
 
@@ -62,11 +62,11 @@ if (
   process.exit(64);
 }
 
-interface LiveFigures {
+interface DaemonFigures {
   /** As a user has it: default settings, the clip's own rate. */
-  readonly clips: readonly DaemonFigures[];
+  readonly clips: readonly LiveFigures[];
   /** The clip with the most faces at 30 frames a second, events as often as can be. */
-  readonly latency: DaemonFigures;
+  readonly latency: LiveFigures;
 }
 
 const folder = mkdtempSync(join(tmpdir(), "emotiond-bench-"));
@@ -91,7 +91,7 @@ try {
       progress: (text) => console.error(`bench:peers: ${text}`),
     });
     const figures = runs.map((run) => figuresOf(run, clips));
-    const live = numbers.seconds > 0 && wanted("emotiond") ? await runLive(clips, broker) : null;
+    const live = numbers.seconds > 0 && wanted("emotiond") ? await runDaemon(clips, broker) : null;
     report(figures, live, clips);
   } finally {
     await broker.stop();
@@ -103,18 +103,18 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function runLive(clips: readonly BenchClip[], broker: { readonly url: string }): Promise<LiveFigures> {
+async function runDaemon(clips: readonly BenchClip[], broker: Mosquitto): Promise<DaemonFigures> {
   const common = { seconds: numbers.seconds, settle: SETTLE, broker };
-  const figures: DaemonFigures[] = [];
+  const figures: LiveFigures[] = [];
   for (const clip of clips) {
     console.error(`bench:peers: the daemon on a live camera, ${clip.name}`);
     figures.push(
-      await runDaemon({ ...common, clip, framesPerSecond: clip.framesPerSecond, updateInterval: 5 }),
+      await runLive({ ...common, clip, framesPerSecond: clip.framesPerSecond, updateInterval: 5 }),
     );
   }
   const crowd = clips.reduce((most, clip) => (facesOf(clip) > facesOf(most) ? clip : most));
   console.error(`bench:peers: the daemon at ${LIVE_RATE} frames a second, ${crowd.name}`);
-  const latency = await runDaemon({
+  const latency = await runLive({
     ...common,
     clip: crowd,
     framesPerSecond: LIVE_RATE,
@@ -129,7 +129,7 @@ function facesOf({ truth, frames }: BenchClip): number {
 
 function report(
   figures: readonly ContestantFigures[],
-  live: LiveFigures | null,
+  live: DaemonFigures | null,
   clips: readonly BenchClip[],
 ): void {
   const [cpu] = cpus();
@@ -149,7 +149,7 @@ function report(
   }
 }
 
-function summaryTable(figures: readonly ContestantFigures[], live: LiveFigures | null): string {
+function summaryTable(figures: readonly ContestantFigures[], live: DaemonFigures | null): string {
   const rows = figures.map((each) => [
     each.name,
     short(each.cpuMsPerFrame),
@@ -189,29 +189,17 @@ function clipTable(figures: readonly ContestantFigures[], clips: readonly BenchC
   );
 }
 
-function liveTable({ clips, latency }: LiveFigures): string {
+function liveTable({ clips, latency }: DaemonFigures): string {
   return markdownTable(
-    [
-      "",
-      "frames/s",
-      "CPU ms a frame",
-      "dropped",
-      "p50 ms",
-      "p95 ms",
-      "events",
-      "peak RSS MiB",
-      "first event ms",
-    ],
+    ["", "frames/s", "CPU ms a frame", "p50 ms", "p95 ms", "events", "peak RSS MiB"],
     [...clips, latency].map((each) => [
       each.clip.replace(/\.avi$/, ""),
       short(each.framesPerSecond),
       short(each.cpuMsPerFrame),
-      String(each.framesDropped),
       each.latenciesMs.length === 0 ? "–" : short(percentile(each.latenciesMs, 50)),
       each.latenciesMs.length === 0 ? "–" : short(percentile(each.latenciesMs, 95)),
       String(each.latenciesMs.length),
       short(each.peakRssMiB),
-      short(each.firstEventMs),
     ]),
   );
 }
