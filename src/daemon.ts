@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { monotonicFactory } from "ulid";
 import { createCamera, isLossless } from "./camera/create.js";
 import type { Frame } from "./camera/frame.js";
@@ -26,6 +27,7 @@ import { VERSION } from "./version.js";
 import { toFractions } from "./vision/box.js";
 import { cropFaces } from "./vision/crop.js";
 import { createFaceFinder, type FaceFinder } from "./vision/finder.js";
+import { cv } from "./vision/opencv.js";
 import { createTracker, type Track } from "./vision/tracker.js";
 
 export interface DaemonOptions {
@@ -60,6 +62,8 @@ interface TakenFrame {
   readonly begunAt: number;
 }
 
+/** OpenCV would take all: what the camera's program, its driver and the rest of the system need is left to them. */
+const CORES_FOR_THE_CAMERA = 1;
 const HEALTH_INTERVAL = 10_000;
 const STATUS_INTERVAL = 1_000;
 /** Of the five seconds that a stop may take. */
@@ -96,6 +100,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const newId = monotonicFactory();
   const boot = newId();
   const startedAt = performance.now();
+  cv.setNumThreads(Math.max(1, availableParallelism() - CORES_FOR_THE_CAMERA));
   const notifier = createServiceNotifier({ env: environment, logger });
   const meter = createPipelineMeter();
 
