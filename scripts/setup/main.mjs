@@ -8,6 +8,7 @@ import { SetupFailure } from "./failure.mjs";
 import { withLock } from "./lock.mjs";
 import { installModules, isInstalled } from "./npm.mjs";
 import { createProgress } from "./progress.mjs";
+import { fetchPromtool, findPromtool } from "./promtool.mjs";
 import { findFile, missingPackages } from "./requirements.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -45,9 +46,14 @@ function isReady(root, purpose) {
     hasAddon(root) &&
     stamp.addon === addonKey(root) &&
     hasBuild(root) &&
-    stamp.build === sourceKey(root)
+    stamp.build === sourceKey(root) &&
+    !wantsPromtool(purpose, stamp)
   );
 }
+
+/** Once in vain is enough: a test is skipped without it. */
+const wantsPromtool = (purpose, stamp) =>
+  purpose === "test" && stamp.promtool === undefined && findPromtool() === undefined;
 
 async function setUp(root, purpose) {
   const progress = createProgress();
@@ -77,6 +83,10 @@ async function setUp(root, purpose) {
         .then(() => remember({ addon })),
     (!hasBuild(root) || stamp.build !== sources) &&
       progress.step("emotiond", () => build(root)).then(() => remember({ build: sources })),
+    wantsPromtool(purpose, stamp) &&
+      progress
+        .step("promtool", fetchPromtool)
+        .then((got) => remember({ promtool: got ? "fetched" : "none" })),
   ]);
 }
 

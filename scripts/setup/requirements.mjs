@@ -25,6 +25,11 @@ const plugin = (name) => ({ library: `gstreamer-1.0/libgst${name}.so` });
 const TEST = [
   { apt: "mosquitto", files: programs(["mosquitto"]) },
   { apt: "mosquitto-clients", files: programs(["mosquitto_pub", "mosquitto_sub"]) },
+  { apt: "openssl", files: programs(["openssl"]) },
+  { apt: "iproute2", files: programs(["ip"]) },
+  { apt: "strace", files: programs(["strace"]) },
+  { apt: "procps", files: programs(["pgrep"]) },
+  { apt: "faketime", files: [{ library: "faketime/libfaketimeMT.so.1" }] },
   { apt: "xvfb", files: programs(["Xvfb"]) },
   { apt: "imagemagick", files: programs(["import"]) },
   { apt: "gstreamer1.0-tools", files: programs(["gst-launch-1.0"]) },

@@ -253,7 +253,7 @@ describe("disk outbox", () => {
     try {
       execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", path], { stdio: "ignore" });
     } catch {
-      context.skip();
+      context.skip("mounting a small file system takes root");
     }
     mounts.push(path);
     const outbox = outboxAt({ memoryEvents: 50 });
@@ -277,7 +277,7 @@ describe("disk outbox", () => {
     try {
       execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", path], { stdio: "ignore" });
     } catch {
-      context.skip();
+      context.skip("mounting a small file system takes root");
     }
     mounts.push(path);
     execFileSync("mount", ["-o", "remount,ro", path]);

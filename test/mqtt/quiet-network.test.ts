@@ -10,27 +10,27 @@ const canTrace =
   spawnSync("unshare", [...NAMESPACE, "ip", "link", "set", "lo", "up"]).status === 0;
 
 describe("the network", () => {
-  it.skipIf(!built || !canTrace)(
-    "hears nothing of the daemon but what it says to its broker, from start to stop",
-    { timeout: 180_000 },
-    () => {
-      const script = join(import.meta.dirname, "support/namespace.ts");
-      const result = spawnSync("unshare", [...NAMESPACE, process.execPath, "--import", "tsx", script], {
-        encoding: "utf8",
-        timeout: 170_000,
-      });
-      expect(result.status, result.stderr).toBe(0);
-      const seen = JSON.parse(result.stdout) as {
-        code: number;
-        control: string[];
-        addresses: string[];
-        broker: string;
-        events: number;
-      };
-      expect(seen.code).toBe(0);
-      expect(seen.events).toBeGreaterThanOrEqual(5);
-      expect(seen.control).not.toEqual([]);
-      expect(seen.addresses).toEqual([seen.broker]);
-    },
-  );
+  it("hears nothing of the daemon but what it says to its broker, from start to stop", {
+    timeout: 180_000,
+  }, ({ skip }) => {
+    skip(!built, "there is no dist: npm run build");
+    skip(!canTrace, "it takes strace, iproute2 and network namespaces: run it as root");
+    const script = join(import.meta.dirname, "support/namespace.ts");
+    const result = spawnSync("unshare", [...NAMESPACE, process.execPath, "--import", "tsx", script], {
+      encoding: "utf8",
+      timeout: 170_000,
+    });
+    expect(result.status, result.stderr).toBe(0);
+    const seen = JSON.parse(result.stdout) as {
+      code: number;
+      control: string[];
+      addresses: string[];
+      broker: string;
+      events: number;
+    };
+    expect(seen.code).toBe(0);
+    expect(seen.events).toBeGreaterThanOrEqual(5);
+    expect(seen.control).not.toEqual([]);
+    expect(seen.addresses).toEqual([seen.broker]);
+  });
 });
