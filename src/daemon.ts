@@ -428,6 +428,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     );
     const faces = () => lifecycle.live.length;
     opened = openOutlets({ config, environment, logger, onCommand: obey, health, faces }, signal);
+    // A live camera's first face is looked at meanwhile; a file's frames would only wait.
+    if (lossless) outlets = await opened;
     working = work();
     outlets = await opened;
     takeFaster(chosen.faster);

@@ -2,8 +2,8 @@
 import module from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
 import { ConfigError, formatProblem } from "./config/problem.js";
+import { keepNurserySmall } from "./system/nursery.js";
 import { VERSION } from "./version.js";
 
 const USAGE = `emotiond ${VERSION}: camera frames in, emotion events out
@@ -108,9 +108,7 @@ function report(error: unknown): number {
   return 1;
 }
 
-// V8's nursery stays at its first size. Left alone it grows to 16 MB and keeps two of that, for the small garbage of
-// frames that two megabytes hold as well: a sixth of the daemon's memory.
-setFlagsFromString("--semi-space-growth-factor=1");
+keepNurserySmall();
 
 // Node 22 and later keep what they have compiled: a start reads it instead of compiling it again. Only in a folder that
 // is the daemon's own: systemd's $CACHE_DIRECTORY.

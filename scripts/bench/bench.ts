@@ -1,9 +1,12 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { defaultConfig, loadConfig } from "../../src/config/load.js";
-import { startDaemon } from "../../src/daemon.js";
 import { startEmbeddedBroker } from "../../src/mqtt/broker.js";
 import type { Stage } from "../../src/pipeline.js";
-import { createLogger } from "../../src/system/log.js";
 
 /** What `npm run bench` prints; times in milliseconds. */
 interface BenchResult {
@@ -13,11 +16,28 @@ interface BenchResult {
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number };
   readonly stages: Readonly<Record<Stage, number>>;
   readonly facesPerFrame: number;
+  /** The peak of the daemon's process, in which nothing else runs. */
   readonly rssMiB: number;
 }
 
-/** The daemon as it is, on a video, as fast as it goes: every frame, none dropped, events to a broker. */
-async function bench(video: string, configFile: string | undefined): Promise<BenchResult> {
+/** What benched-daemon.mjs answers. */
+interface Measured {
+  readonly stages: Readonly<Record<Stage, number>>;
+  readonly latencies: readonly number[];
+  readonly faces: number;
+  readonly seconds: number;
+  readonly peakRssMiB: number;
+}
+
+const CHILD = fileURLToPath(new URL("./benched-daemon.mjs", import.meta.url));
+const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
+
+/**
+ * The compiled daemon on a video, as fast as it goes: every frame, none dropped, events to a broker.
+ *
+ * @param app where `dist` is: the checkout, or an unpacked package's usr/lib/emotiond, which brings its own Node.
+ */
+async function bench(video: string, configFile: string | undefined, app: string): Promise<BenchResult> {
   const broker = await startEmbeddedBroker(0);
   const base = configFile === undefined ? defaultConfig() : await loadConfig(configFile);
   const config = {
@@ -26,57 +46,47 @@ async function bench(video: string, configFile: string | undefined): Promise<Ben
     mqtt: { ...base.mqtt, url: broker.url },
     http: { ...base.http, listen: "none" },
   };
-  const spent: Record<Stage, number> = {
-    decode: 0,
-    detect: 0,
-    track: 0,
-    classify: 0,
-    publish: 0,
-    annotate: 0,
-  };
-  const latencies: number[] = [];
-  let faces = 0;
-  let begun: number | undefined;
-  let ended = 0;
   try {
-    const daemon = await startDaemon({
-      config,
-      logger: createLogger("error"),
-      signal: new AbortController().signal,
-      environment: process.env,
-      onStage: (stage, milliseconds) => {
-        begun ??= performance.now() - milliseconds;
-        spent[stage] += milliseconds;
+    const { stages, latencies, faces, seconds, peakRssMiB } = await measure(config, app);
+    const frames = latencies.length;
+    if (frames === 0) throw new Error(`${video}: no frame could be read`);
+    return {
+      frames,
+      seconds: round(seconds),
+      framesPerSecond: round(frames / seconds),
+      latencyMs: {
+        p50: percentile(latencies, 50),
+        p95: percentile(latencies, 95),
+        p99: percentile(latencies, 99),
       },
-      onFrame: (_frame, latency, inView) => {
-        ended = performance.now();
-        latencies.push(latency);
-        faces += inView;
-      },
-    });
-    await daemon.finished;
+      stages: Object.fromEntries(
+        Object.entries(stages).map(([stage, total]) => [stage, round(total / frames)]),
+      ) as BenchResult["stages"],
+      facesPerFrame: round(faces / frames),
+      rssMiB: round(peakRssMiB),
+    };
   } finally {
     await broker.close();
   }
-  const frames = latencies.length;
-  if (frames === 0 || begun === undefined) throw new Error(`${video}: no frame could be read`);
-  const seconds = (ended - begun) / 1000;
-  const perFrame = Object.fromEntries(
-    Object.entries(spent).map(([stage, total]) => [stage, round(total / frames)]),
-  );
-  return {
-    frames,
-    seconds: round(seconds),
-    framesPerSecond: round(frames / seconds),
-    latencyMs: {
-      p50: percentile(latencies, 50),
-      p95: percentile(latencies, 95),
-      p99: percentile(latencies, 99),
-    },
-    stages: perFrame as BenchResult["stages"],
-    facesPerFrame: round(faces / frames),
-    rssMiB: round(process.resourceUsage().maxRSS / 1024),
-  };
+}
+
+async function measure(config: object, app: string): Promise<Measured> {
+  const ownNode = join(app, "bin", "node");
+  const child = fork(CHILD, [join(app, "dist")], {
+    execArgv: [],
+    // As the package's /usr/bin/emotiond has it.
+    ...(existsSync(ownNode)
+      ? { execPath: ownNode, env: { ...process.env, MALLOC_ARENA_MAX: "2", UV_THREADPOOL_SIZE: "3" } }
+      : {}),
+  });
+  const ended = once(child, "exit").then(([code, signal]) => {
+    throw new Error(`the daemon ended with ${signal ?? `exit code ${code}`}`);
+  });
+  child.send(config);
+  const [answer] = (await Promise.race([once(child, "message"), ended])) as [Measured | { error: string }];
+  ended.catch(() => undefined);
+  if ("error" in answer) throw new Error(answer.error);
+  return answer;
 }
 
 function percentile(values: readonly number[], percent: number): number {
@@ -93,17 +103,21 @@ const { values } = parseArgs({
   options: {
     video: { type: "string" },
     config: { type: "string" },
+    app: { type: "string", default: CHECKOUT },
     json: { type: "boolean", default: false },
   },
 });
 if (values.video === undefined) {
-  console.error("bench: name a video: npm run bench -- --video FILE [--config FILE] [--json]");
+  console.error("bench: name a video: npm run bench -- --video FILE [--config FILE] [--app FOLDER] [--json]");
   process.exit(64);
 }
 try {
-  const result = await bench(values.video, values.config);
+  const result = await bench(values.video, values.config, values.app);
   if (values.json) console.log(JSON.stringify(result));
-  else console.table({ ...result.stages, ...result.latencyMs, framesPerSecond: result.framesPerSecond });
+  else {
+    const { stages, latencyMs, framesPerSecond, rssMiB } = result;
+    console.table({ ...stages, ...latencyMs, framesPerSecond, rssMiB });
+  }
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`);
   process.exit(1);
