@@ -23,14 +23,16 @@ describe("the network", () => {
     expect(result.status, result.stderr).toBe(0);
     const seen = JSON.parse(result.stdout) as {
       code: number;
-      control: string[];
-      addresses: string[];
+      control: { traced: string[]; captured: string[] };
+      traced: string[];
+      captured: string[];
       broker: string;
       events: number;
     };
     expect(seen.code).toBe(0);
     expect(seen.events).toBeGreaterThanOrEqual(5);
-    expect(seen.control).not.toEqual([]);
-    expect(seen.addresses).toEqual([seen.broker]);
+    expect(seen.control).toEqual({ traced: ["192.0.2.1 80"], captured: ["192.0.2.1 80"] });
+    expect(seen.traced).toEqual([seen.broker]);
+    expect(seen.captured).toEqual([seen.broker]);
   });
 });
