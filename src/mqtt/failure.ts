@@ -39,6 +39,8 @@ const ERRORS: Readonly<Record<string, string>> = {
   ENOTFOUND: "the host name is not known: correct mqtt.url, or check the name service",
   EAI_AGAIN: "the host name cannot be looked up at the moment: check the network and the name service",
   EHOSTUNREACH: "there is no way to the host: check the network",
+  EPERM:
+    "this machine does not let emotiond go there: allow the broker's address in a drop-in of the unit (IPAddressAllow=), or in the firewall",
   ENETUNREACH: "there is no way to its network: check that this machine is connected",
   ETIMEDOUT: "the host does not answer: check the network, the firewall and mqtt.url",
   ECONNRESET: "the connection was cut",
