@@ -13,6 +13,12 @@ export class InstallError extends Error {
   override readonly name = "InstallError";
 }
 
+/** @throws InstallError when the broker that every contestant publishes to is missing. */
+export function requireMosquitto(): void {
+  if (!existsSync("/usr/sbin/mosquitto"))
+    throw new InstallError("mosquitto is missing: sudo apt install mosquitto");
+}
+
 /** The npm packages of the other programs, apart from the project's. @returns the folder */
 export function installPackages(): string {
   const folder = join(CACHE, "npm");

@@ -11,7 +11,7 @@ import { type BenchClip, prepareClips } from "./clips.js";
 import { emptyScene } from "./empty-scene.js";
 import { entries } from "./entries.js";
 import { type ContestantFigures, figuresOf, percentile } from "./figures.js";
-import { InstallError, installPackages, installPython } from "./install.js";
+import { InstallError, installPackages, installPython, requireMosquitto } from "./install.js";
 import { type LiveFigures, runLive } from "./live.js";
 import { runContestants } from "./run.js";
 import { markdownTable, short } from "./table.js";
@@ -75,7 +75,8 @@ try {
   const wanted = (id: string) => only.length === 0 || only.includes(id);
   const taking = entries(wanted("python") ? installPython() : null).filter(({ id }) => wanted(id));
   if (taking.length === 0) throw new InstallError(`nobody is called ${values.only}\n${USAGE}`);
-  const packages = installPackages();
+  requireMosquitto();
+  const packages = taking.some(({ pixels }) => pixels === "rgb") ? installPackages() : "";
   const clips = await prepareClips({ width: WIDTH, height: HEIGHT, fit, frames: numbers.frames, folder });
   const [first] = clips;
   if (first?.truth != null) clips.push(emptyScene(first, folder));

@@ -10,6 +10,7 @@ import { startMosquitto } from "../../../test/mqtt/support/mosquitto.js";
 import { type CrowdOptions, crowd, sampleHeads } from "./crowd.js";
 import { entries } from "./entries.js";
 import { type ClipFigures, figuresOf } from "./figures.js";
+import { requireMosquitto } from "./install.js";
 import { lineChart } from "./lines.js";
 import { runContestants } from "./run.js";
 import { markdownTable, short } from "./table.js";
@@ -80,6 +81,7 @@ if (values.help || !(frames >= 1)) {
 
 const folder = mkdtempSync(join(tmpdir(), "emotiond-scaling-"));
 try {
+  requireMosquitto();
   const heads = await sampleHeads();
   const clips = SERIES.flatMap(({ scenes }, series) =>
     scenes.map(({ scene }, index) => crowd(heads, { ...scene, name: `${series}-${index}`, frames, folder })),
