@@ -9,6 +9,7 @@ import {
   type State,
   stateSchema,
 } from "../../src/events/schema.js";
+import { writeModelSlowInInt8 } from "../emotion/model-fixture.js";
 import { type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
 import { type Subscriber, subscribe } from "../mqtt/support/subscriber.js";
 import { configFile, emotiond, MEDIA, type RunningProgram, stillsConfig } from "./daemon.js";
@@ -188,6 +189,28 @@ describe("emotiond run", () => {
         .every((event) => living.has(event.track)),
     ).toBe(true);
     expect(count("end")).toBeLessThanOrEqual(ended + 4);
+  });
+
+  it("goes over to a faster engine once it is known, and loses no face by it", async () => {
+    const model = writeModelSlowInInt8();
+    const { says, finished, child } = await start(
+      stillsConfig(broker.url, {
+        emotion: { engine: "auto", model, minConfidence: 0 },
+        events: { updateInterval: 0.2 },
+      }),
+    );
+    await says('"engine":"onnx-fp32"', 40_000);
+    const told = events();
+    expect(told.length).toBeGreaterThan(0);
+    await subscriber.until(() => events().length > told.length + 3);
+    child.kill("SIGTERM");
+    expect((await finished).code).toBe(0);
+    await subscriber.until(() => lastOf("/availability") === "offline");
+    expect(healthSchema.parse(JSON.parse(subscriber.on("/health")[0]?.text ?? "")).model.engine).toBe(
+      "onnx-int8",
+    );
+    expect(count("new")).toBe(count("end"));
+    expect(events().map((event) => event.seq)).toEqual(events().map((_, index) => index + 1));
   });
 
   it.skipIf(!existsSync(MEDIA))(

@@ -7,7 +7,7 @@ import type { Classifier, EngineName } from "../../src/emotion/classifier.js";
 import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 import { chooseClassifier, loadClassifier } from "../../src/emotion/load.js";
 import { ModelError } from "../../src/emotion/model-error.js";
-import { noise, SMALL, writeManifest, writeSmallModel } from "./model-fixture.js";
+import { noise, SMALL, writeManifest, writeModelSlowInInt8, writeSmallModel } from "./model-fixture.js";
 
 const FACES = 20;
 
@@ -141,6 +141,15 @@ describe("auto", () => {
     expect(timings[engine]).toBe(Math.min(...numbers));
     expect(lines[0]?.fields.engine).toBe(engine);
     if (withTensorFlow) expect(timings.tensorflow).toBeGreaterThan(0);
+  });
+
+  test("hands out another engine that turns out faster, and begins with it at the next start", async () => {
+    rmSync(folder, { recursive: true });
+    folder = writeModelSlowInInt8();
+    const chosen = await choose();
+    expect(chosen.first.engine).toBe("onnx-int8");
+    expect(await finalEngine(chosen)).toBe("onnx-fp32");
+    expect((await choose()).first.engine).toBe("onnx-fp32");
   });
 
   test("times once: the next start takes the fastest at once", async () => {

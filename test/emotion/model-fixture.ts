@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Architecture, resNet, shapeOf, shapes } from "../../scripts/train/architecture.js";
@@ -52,8 +52,40 @@ export function randomValues(architecture: Architecture, seed: number): Map<stri
 }
 
 export function smallNetwork(seed: number): InferenceNetwork {
+  return network(SMALL, seed);
+}
+
+function network(architecture: Architecture, seed: number): InferenceNetwork {
   const offsets = new Array<number>(EMOTION_COUNT).fill(0);
-  return fold(SMALL, randomValues(SMALL, seed), { share: 0.5, temperature: 1, offsets });
+  return fold(architecture, randomValues(architecture, seed), { share: 0.5, temperature: 1, offsets });
+}
+
+/** A model folder whose onnx-int8 file holds a network a hundred times the size of its onnx-fp32, and no other. */
+export function writeModelSlowInInt8(): string {
+  const folder = writeSmallModel();
+  const large = resNet(
+    {
+      name: "large",
+      inputSize: 44,
+      stem: { filters: 32, kernel: 3, stride: 1 },
+      stages: [
+        [32, 2, 1],
+        [64, 2, 2],
+      ],
+    },
+    OUTPUTS,
+  );
+  const bytes = onnxFloat(network(large, 2));
+  const path = "slow.onnx";
+  writeFileSync(join(folder, path), bytes);
+  const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const { "onnx-fp32": fast } = manifest.files;
+  writeManifest(folder, {
+    ...manifest,
+    files: { "onnx-int8": { path, sha256, bytes: bytes.length }, "onnx-fp32": fast },
+  });
+  return folder;
 }
 
 /** Writes a model folder as the exporter does, of random weights, and returns its path. */
