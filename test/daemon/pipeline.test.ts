@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest";
+import type { Frame } from "../../src/camera/frame.js";
+import type { Classifier } from "../../src/emotion/classifier.js";
+import { createLifecycle } from "../../src/events/lifecycle.js";
+import type { EmotionEvent, State } from "../../src/events/schema.js";
+import { createPipeline } from "../../src/pipeline.js";
+import type { Mat } from "../../src/vision/opencv.js";
+import { createTracker } from "../../src/vision/tracker.js";
+
+const INTERVAL = 100;
+const SCORES = [0.04, 0.01, 0.05, 0.8, 0.05, 0.02, 0.03];
+
+const frame = (number: number): Frame => ({
+  number,
+  takenAt: 1_700_000_000_000 + number * INTERVAL,
+  steadyAt: number * INTERVAL,
+  width: 640,
+  height: 480,
+  grey: undefined as unknown as Mat,
+  picture: () => Promise.reject(new Error("nobody wants the picture")),
+  release: () => undefined,
+});
+
+/** A pipeline that sees one happy face in every frame; `opened` is the test's. */
+function pipelineWith(opened: () => Promise<unknown> = async () => undefined) {
+  let ids = 0;
+  const settings = {
+    device: "test",
+    boot: "boot",
+    newId: () => `${++ids}`,
+    minConfidence: 0.4,
+    minDwell: 2 * INTERVAL,
+    updateInterval: 60_000,
+    lostAfter: 1_000,
+  };
+  const tracker = createTracker(settings);
+  const events: EmotionEvent[] = [];
+  const states: State[] = [];
+  const shown: number[] = [];
+  const pipeline = createPipeline({
+    finder: {
+      find: async (_grey, tracks) => [
+        {
+          box: { x: 100, y: 100, width: 80, height: 80 },
+          score: 20,
+          by: "cascade",
+          trackId: tracks[0]?.id ?? null,
+          angle: 0,
+        },
+      ],
+      remember: async () => undefined,
+      release: () => undefined,
+    },
+    tracker,
+    lifecycle: createLifecycle(settings),
+    classifier: () => ({ model: { name: "m", version: "1.0.0" } }) as Classifier,
+    scorer: {
+      score: async (_classifier, _grey, faces) => new Map(faces.map(({ id }) => [id, SCORES])),
+      forget: () => undefined,
+    },
+    opened,
+    publish: (more) => events.push(...more),
+    publishState: (state) => states.push(state),
+    show: async ({ number }) => {
+      shown.push(number);
+    },
+    onStage: () => undefined,
+  });
+  const through = async (number: number) => pipeline.tell(frame(number), await pipeline.find(frame(number)));
+  return { pipeline, tracker, events, states, shown, through };
+}
+
+describe("a frame's way", () => {
+  it("may overlap with the next one's: a face is told of once it has stayed", async () => {
+    const { pipeline, events, states, shown } = pipelineWith();
+    let telling = Promise.resolve();
+    for (let number = 1; number <= 6; number++) {
+      const found = await pipeline.find(frame(number));
+      await telling;
+      telling = pipeline.tell(frame(number), found);
+    }
+    await telling;
+    expect(events.map(({ type, seq }) => `${type} ${seq}`)).toEqual(["new 1"]);
+    expect(events[0]?.emotion.label).toBe("happy");
+    expect(states.at(-1)?.faces).toBe(1);
+    expect(shown).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it("makes no event any more when all faces were ended meanwhile", async () => {
+    const { pipeline, tracker, events, shown, through } = pipelineWith();
+    for (let number = 1; number <= 5; number++) await through(number);
+    expect(events.map(({ type }) => type)).toEqual(["new"]);
+    // One frame is being looked at, and one told of.
+    const found = await pipeline.find(frame(6));
+    const finding = pipeline.find(frame(7));
+    const telling = pipeline.tell(frame(6), found);
+    pipeline.endAll(frame(7));
+    await telling;
+    await pipeline.tell(frame(7), await finding);
+    expect(events.map(({ type }) => type)).toEqual(["new", "end"]);
+    expect(shown).not.toContain(7);
+    expect(tracker.tracks).toEqual([]);
+    // Who is there afterwards is new.
+    for (let number = 8; number <= 12; number++) await through(number);
+    expect(events.map(({ type }) => type)).toEqual(["new", "end", "new"]);
+    expect(events[2]?.track).not.toBe(events[0]?.track);
+  });
+
+  it("waits for somebody to tell, and loses nothing of the time that a face has stayed", async () => {
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const { pipeline, events } = pipelineWith(() => opened);
+    const first = await pipeline.find(frame(1));
+    let told = false;
+    const telling = pipeline.tell(frame(1), first).then(() => {
+      told = true;
+    });
+    const second = await pipeline.find(frame(3));
+    expect(told).toBe(false);
+    open();
+    await telling;
+    await pipeline.tell(frame(3), second);
+    await pipeline.tell(frame(4), await pipeline.find(frame(4)));
+    expect(events.map(({ type, duration }) => `${type} ${duration}`)).toEqual(["new 0.3"]);
+  });
+});
