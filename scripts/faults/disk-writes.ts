@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { configFile, emotiond, SAMPLE_PHOTOS, stillsConfig } from "../../test/daemon/daemon.js";
 import { startMosquitto } from "../../test/mqtt/support/mosquitto.js";
@@ -12,7 +13,6 @@ import { subscribe } from "../../test/mqtt/support/subscriber.js";
  */
 const { values } = parseArgs({ options: { seconds: { type: "string", default: "120" } } });
 const seconds = Number(values.seconds);
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Not in /tmp, which may be memory.
 const folder = mkdtempSync("/var/tmp/emotiond-disk-");

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import mqtt from "mqtt";
 import { startMosquitto } from "../../test/mqtt/support/mosquitto.js";
@@ -86,7 +87,6 @@ for (let i = 0; i < groups; i++) {
   child.send(order);
 }
 
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const say = (line: string) => {
   if (!values.json) process.stderr.write(`${line}\n`);
 };

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
@@ -6,9 +7,10 @@ import { virtualDevice } from "../../scripts/simulate/virtual-device.js";
 import { asyncApiDocument, payloadSchemas, published } from "../../src/mqtt/api.js";
 import { commandSchemas } from "../../src/mqtt/commands.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
+import { configFile, emotiond, stillsConfig } from "../daemon/daemon.js";
 import { startMosquitto } from "./support/mosquitto.js";
 import { capturedLog, mqttConfig, sampleHealth } from "./support/samples.js";
-import { subscribe, waitFor } from "./support/subscriber.js";
+import { type Received, subscribe, waitFor } from "./support/subscriber.js";
 
 const addFormats = addFormatsModule.default;
 const validators = () => {
@@ -17,6 +19,8 @@ const validators = () => {
     Object.entries(payloadSchemas()).map(([name, schema]) => [name, ajv.compile(schema)]),
   );
 };
+
+const isBuilt = existsSync(new URL("../../dist/main.js", import.meta.url));
 
 interface Document {
   readonly channels: Record<string, { address: string }>;
@@ -28,6 +32,24 @@ interface Document {
 
 describe("AsyncAPI document", () => {
   const document = JSON.parse(JSON.stringify(asyncApiDocument())) as Document;
+  const check = validators();
+
+  /** Each message fits its schema, QoS and retained flag; returns the names of the topics. */
+  function fitting(received: readonly Received[]): string[] {
+    const seen = new Set<string>();
+    for (const { topic, text, packet } of received) {
+      const name = topic.split("/").slice(2).join("_");
+      seen.add(name);
+      const validate = check[name];
+      if (validate === undefined) throw new Error(`a message on ${topic} has no schema`);
+      if (name === "cmd_pause" && text === "rubbish") continue;
+      const value: unknown = name === "availability" ? text : JSON.parse(text);
+      expect(validate(value) ? [] : validate.errors, `${topic} ${text}`).toEqual([]);
+      const binding = document.operations[`send_${name}`]?.bindings.mqtt;
+      if (binding !== undefined) expect([packet.qos, packet.retain]).toEqual([binding.qos, binding.retain]);
+    }
+    return [...seen];
+  }
 
   it("is valid by AsyncAPI's own schema", () => {
     const { schemas } = createRequire(import.meta.url)("@asyncapi/specs") as {
@@ -61,7 +83,35 @@ describe("AsyncAPI document", () => {
     for (const name of Object.keys(commandSchemas)) expect(addresses).toContain(`${topics.root}/cmd/${name}`);
   });
 
-  it("describes what a run really sends: each message fits its schema, QoS and retained flag", async () => {
+  it("describes what the daemon really sends", async ({ skip }) => {
+    skip(!isBuilt, "there is no dist: npm run build");
+    const broker = await startMosquitto();
+    const app = await subscribe(broker.url, "nothing");
+    await app.client.subscribeAsync("emotiond/#", { qos: 1, rap: true });
+    const daemon = emotiond([
+      ...["run", "--config"],
+      configFile(stillsConfig(broker.url, { events: { updateInterval: 0.5 } })),
+    ]);
+    try {
+      await app.until(() => app.on("/event").length >= 10 && app.on("/health").length > 0, 60_000);
+      await app.client.publishAsync("emotiond/test/cmd/pause", "{}", { qos: 1 });
+      await app.until(() => app.on("/response").length > 0 && app.on("/paused").length > 1);
+      daemon.child.kill("SIGTERM");
+      await daemon.finished;
+      await app.until(() => app.on("/availability").at(-1)?.text === "offline");
+      expect(fitting(app.received)).toEqual(
+        expect.arrayContaining(["availability", "event", "state", "health", "response", "paused"]),
+      );
+      const types = new Set(app.on("/event").map(({ text }) => JSON.parse(text).type as string));
+      expect(types).toEqual(new Set(["new", "update", "end"]));
+    } finally {
+      daemon.child.kill("SIGKILL");
+      await app.end();
+      await broker.stop();
+    }
+  });
+
+  it("describes what a run of made-up faces sends, and its answer to rubbish", async () => {
     const broker = await startMosquitto();
     const app = await subscribe(broker.url, "emotiond/#", {});
     const { log } = capturedLog();
@@ -88,22 +138,9 @@ describe("AsyncAPI document", () => {
       await device.stop(3000);
       await raw.until(() => raw.on("/availability").at(-1)?.text === "offline");
       await raw.end();
-      const check = validators();
-      const seen = new Set<string>();
-      for (const { topic, text, packet } of raw.received) {
-        const name = topic.split("/").slice(2).join("_");
-        seen.add(name);
-        const validate = check[name];
-        if (validate === undefined) throw new Error(`a message on ${topic} has no schema`);
-        const value: unknown = name === "availability" ? text : text === "rubbish" ? text : JSON.parse(text);
-        if (name === "cmd_pause" && text === "rubbish") continue;
-        expect(validate(value) ? [] : validate.errors, `${topic} ${text}`).toEqual([]);
-        const binding = document.operations[`send_${name}`]?.bindings.mqtt;
-        if (binding !== undefined) expect([packet.qos, packet.retain]).toEqual([binding.qos, binding.retain]);
-      }
-      for (const name of ["availability", "event", "state", "health", "response", "paused"]) {
-        expect([...seen]).toContain(name);
-      }
+      expect(fitting(raw.received)).toEqual(
+        expect.arrayContaining(["availability", "event", "state", "health", "response", "paused"]),
+      );
       expect(raw.on("/event").length).toBeGreaterThan(10);
     } finally {
       await app.end();
