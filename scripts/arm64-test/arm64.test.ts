@@ -8,8 +8,8 @@ import { classifyHere, type Line, photos, readLines } from "./photos.js";
 import { arm64Package, baseImage, obstacle } from "./prepare.js";
 
 /**
- * The arm64 package on an emulated Cortex-A72, as in a Raspberry Pi 4: its files on the oldest and the newest Debian
- * that it is for, without systemd, so what is tested is that its programs and libraries run and agree with this machine.
+ * The arm64 package's files on emulated machines, without systemd: what is tested is that its programs and libraries run,
+ * and agree with this machine.
  */
 
 const why = obstacle();
@@ -24,7 +24,13 @@ const SOURCES = {
     `imagefreeze num-buffers=${FRAMES} ! videoconvert ! video/x-raw,format=BGR,framerate=5/1 ! appsink"}`,
 } as const;
 
-describe.skipIf(why !== undefined).each(["bookworm", "trixie"])("the arm64 package on Debian %s", (suite) => {
+/** Pi 5: its processor has dot product, and its kernel has pages of 16 KiB. */
+const MACHINES = [
+  { like: "a Pi 4 with Debian 12", processor: "cortex-a72", suite: "bookworm", image: "linux-image-arm64" },
+  { like: "a Pi 5 with Debian 13", processor: "cortex-a76", suite: "trixie", image: "linux-image-arm64-16k" },
+] as const;
+
+describe.skipIf(why !== undefined).each(MACHINES)("the arm64 package on $like", (machine) => {
   const files = photos();
   let work: string;
   let run: MachineRun;
@@ -33,11 +39,11 @@ describe.skipIf(why !== undefined).each(["bookworm", "trixie"])("the arm64 packa
     if (found === undefined) throw new Error(`no step ${name}`);
     return found;
   };
-  const show = (text: string) => console.log(`[${suite}] ${text}`);
+  const show = (text: string) => console.log(`[${machine.like}] ${text}`);
 
   beforeAll(async () => {
     work = mkdtempSync(join(tmpdir(), "emotiond-arm64-"));
-    const base = baseImage(suite);
+    const base = baseImage(machine.suite, machine.image);
     const deb = arm64Package();
     show(`${basename(deb)}: ${(statSync(deb).size / 1e6).toFixed(1)} MB`);
     const folder = join(work, "package");
@@ -45,6 +51,7 @@ describe.skipIf(why !== undefined).each(["bookworm", "trixie"])("the arm64 packa
     addTestFiles(join(folder, "test"), files);
     pack(folder, join(work, "package.cpio"));
     run = await runMachine({
+      processor: machine.processor,
       kernel: join(base, "vmlinuz"),
       archives: [join(base, "root.cpio"), join(work, "package.cpio")],
       steps: steps(files),
@@ -58,7 +65,10 @@ describe.skipIf(why !== undefined).each(["bookworm", "trixie"])("the arm64 packa
 
   afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-  it("finds every library", () => {
+  it("is the machine that is meant, and finds every library", () => {
+    const { out } = outcome("machine");
+    show(out.replaceAll("\n", ", "));
+    expect(out).toMatch(machine.processor === "cortex-a72" ? /^4096\n(?!.*asimddp)/ : /^16384\n.*asimddp/);
     expect(outcome("libraries")).toMatchObject({ code: 0, out: "" });
   });
 
@@ -128,6 +138,11 @@ function steps(files: readonly string[]): Step[] {
   const inMachine = files.map((file) => `/test/photos/${basename(file)}`).join(" ");
   const listen = (args: string) => `exec ${app}/bin/node /test/listener.mjs ${args}`;
   return [
+    {
+      name: "machine",
+      command: "getconf PAGESIZE; busybox grep -m1 Features /proc/cpuinfo; busybox uname -r",
+      seconds: 30,
+    },
     {
       name: "libraries",
       // Each is asked for what it needs; what is missing is printed.

@@ -26,6 +26,8 @@ export interface MachineRun {
 }
 
 export interface MachineOptions {
+  /** QEMU's name of it. */
+  readonly processor: string;
   readonly kernel: string;
   /** Archives of files, unpacked over each other into the machine's memory. */
   readonly archives: readonly string[];
@@ -46,13 +48,12 @@ export function pack(folder: string, archive: string): void {
 }
 
 /**
- * Boots a Raspberry Pi 4's processor (a Cortex-A72, so ARMv8.0 without dot product) under QEMU, runs the steps, and
- * powers off.
+ * Boots an ARM machine under QEMU, runs the steps, and powers off.
  *
  * @throws if it did not reach its end, with the end of what it printed
  */
 export async function runMachine(options: MachineOptions): Promise<MachineRun> {
-  const { kernel, archives, steps, work } = options;
+  const { processor, kernel, archives, steps, work } = options;
   const all = join(work, "initrd.cpio");
   const own = join(work, "init");
   mkdirSync(own, { recursive: true });
@@ -73,7 +74,7 @@ export async function runMachine(options: MachineOptions): Promise<MachineRun> {
   const qemu = spawn(
     "qemu-system-aarch64",
     [
-      ...["-M", "virt", "-accel", "tcg,thread=multi", "-cpu", "cortex-a72", "-smp", "2", "-m", "3072"],
+      ...["-M", "virt", "-accel", "tcg,thread=multi", "-cpu", processor, "-smp", "2", "-m", "3072"],
       ...["-kernel", kernel, "-initrd", all, "-append", "console=ttyAMA0 quiet loglevel=1 panic=-1"],
       ...["-nographic", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"],
     ],

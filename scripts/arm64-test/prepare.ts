@@ -26,7 +26,8 @@ const script = (path: string, ...args: string[]): string =>
   }).trim();
 
 /** A folder with `vmlinuz` and `root.cpio`. */
-export const baseImage = (suite: string): string => script("arm64-test/base-image", suite);
+export const baseImage = (suite: string, kernel: string): string =>
+  script("arm64-test/base-image", suite, kernel);
 
 /** The package's path, made if need be: EMOTIOND_KEEP_DEB=1 takes one that is there. */
 export function arm64Package(): string {
