@@ -34,7 +34,8 @@ const CAMERA_STATUS = ["running", "starting", "stalled", "failed"] as const;
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  /** Those of Node itself: a hundred looks a second at the event loop, once somebody asks, and not before. */
+  let watchingNode = false;
 
   const stages = new Histogram({
     name: "emotiond_stage_duration_seconds",
@@ -116,6 +117,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     frame: (latencyMs) => latency.observe(latencyMs / 1000),
     event: (event) => events.inc({ type: event.type, label: event.emotion.label }),
     async text() {
+      if (!watchingNode) collectDefaultMetrics({ register: registry });
+      watchingNode = true;
       await collect();
       return registry.metrics();
     },
