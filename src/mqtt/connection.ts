@@ -85,13 +85,15 @@ export function openConnection(
   let lastProgress = 0;
   let watch: NodeJS.Timeout | undefined;
   let whenEnded = () => {};
-  /** The one below TLS or a web socket, once it is made. */
+  /** Below TLS or a web socket, if there is one. */
   let tcp: Socket | undefined;
   const take = (socket: Socket) => {
     tcp = socket;
     socket.once("connect", () => {
       reached = true;
     });
+    // Whoever is above hears of it, but not of what comes once it has let go.
+    socket.on("error", () => {});
   };
   const client = mqtt.connect(options.url, { ...clientOptions(options), ...ownSocket(options.url, take) });
 
@@ -102,6 +104,10 @@ export function openConnection(
     client.removeAllListeners();
     // A late error of a socket that is being torn down has nobody to go to, and must not end the process.
     client.on("error", () => {});
+    // After a plain close the kernel goes on trying to deliver what the socket holds, and an event written before a
+    // network failure would arrive long after it, saying that it is fresh. A reset throws it away.
+    if (connected && tcp?.destroyed === false) tcp.resetAndDestroy();
+    else tcp?.destroy();
     // There is no stream when it could not even be made.
     if (client.stream !== undefined) client.end(true);
     whenEnded();
@@ -110,7 +116,6 @@ export function openConnection(
 
   function abort(reason: ConnectionFailure): void {
     failure ??= reason;
-    reset(tcp ?? client.stream);
     finish(reason);
   }
 
@@ -193,7 +198,6 @@ export function openConnection(
     if (client.stream instanceof Socket && tcp === undefined) take(client.stream);
   } catch (error) {
     // TLS refuses a broken certificate or key here. The caller first gets its handle, then the news.
-    tcp?.destroy();
     process.nextTick(() => finish(failureOf(error)));
   }
   return { abort };
@@ -224,13 +228,4 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
     ...(credentials.key === undefined ? {} : { key: credentials.key }),
   };
-}
-
-/**
- * Closes the socket with a reset. After a plain close the kernel goes on trying to deliver what the socket holds,
- * and an event written before a network failure would arrive long after it, saying that it is fresh.
- */
-function reset(stream: unknown): void {
-  // A web socket that has not been given its TCP socket yet holds nothing.
-  if (stream instanceof Socket && !stream.destroyed) stream.resetAndDestroy();
 }
