@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import mqtt from "mqtt";
 import { stringify } from "yaml";
 import type { Mosquitto } from "../../test/mqtt/support/mosquitto.js";
@@ -35,6 +36,8 @@ export interface WatchedDaemon {
   /** When it was started, in milliseconds since the Unix epoch. */
   readonly startedAt: number;
   readonly messages: readonly WatchedMessage[];
+  /** Resolves when the daemon answers over HTTP: all of it runs. Rejects after so many milliseconds. */
+  listening(within: number): Promise<void>;
   usage(): Promise<Usage>;
   stop(): Promise<void>;
 }
@@ -96,6 +99,18 @@ export async function watchDaemon(options: WatchedDaemonOptions): Promise<Watche
   return {
     startedAt,
     messages,
+    async listening(within) {
+      const deadline = Date.now() + within;
+      for (;;) {
+        const answers = await readMetrics(metricsPort).then(
+          () => true,
+          () => false,
+        );
+        if (answers) return;
+        if (Date.now() > deadline) throw new Error(`the daemon does not answer within ${within / 1000} s`);
+        await sleep(50);
+      }
+    },
     async usage() {
       const { frames, stages } = await readMetrics(metricsPort);
       return { ...readProcess(child), frames, stages };
