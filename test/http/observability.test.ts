@@ -81,7 +81,8 @@ describe("dashboard and alerts", () => {
   });
 
   it("pass promtool: rules, their tests, the dashboard's queries, and the metrics", async ({ skip }) => {
-    if (promtool === undefined) return skip("there is no promtool: it comes with Debian's package prometheus");
+    if (promtool === undefined)
+      return skip("there is no promtool: it comes with Debian's package prometheus");
     const check = (args: string[], input?: string) => {
       const result = spawnSync(promtool, args, {
         encoding: "utf8",
