@@ -5,6 +5,9 @@ export type Mat = import("@u4/opencv4nodejs").Mat;
 
 const require = createRequire(import.meta.url);
 
+/** Pixels of the largest picture that is decoded: a file of a few bytes can claim 2^30, which is 3 GB. */
+const LARGEST_PICTURE = 2 ** 27;
+
 /**
  * The one place that loads OpenCV. It is a nan addon: loaded once, in the main thread, never in a worker; its
  * `…Async` calls run on libuv's pool.
@@ -13,6 +16,7 @@ export const cv: OpenCv = load();
 
 function load(): OpenCv {
   process.env.OPENCV4NODEJS_DISABLE_AUTOBUILD = "1";
+  process.env.OPENCV_IO_MAX_IMAGE_PIXELS ??= String(LARGEST_PICTURE);
   leaveOutBuilder();
   return (require("@u4/opencv4nodejs") as { cv: OpenCv }).cv;
 }

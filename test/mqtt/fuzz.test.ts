@@ -1,11 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
 import type { IPublishPacket } from "mqtt";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
+import { CameraError } from "../../src/camera/camera.js";
+import { readSizedPhoto } from "../../src/camera/photo.js";
 import { parseConfig } from "../../src/config/load.js";
 import { ConfigError } from "../../src/config/problem.js";
 import { configSchema } from "../../src/config/schema.js";
@@ -15,6 +17,7 @@ import { commandReceiver } from "../../src/mqtt/answering.js";
 import type { Connection, Message } from "../../src/mqtt/connection.js";
 import type { Command } from "../../src/mqtt/publisher.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
+import { cv } from "../../src/vision/opencv.js";
 import { capturedLog } from "./support/samples.js";
 
 /** What comes from outside, as it should not be. FUZZ_RUNS=100000 for the long run. */
@@ -183,6 +186,35 @@ describe("fuzz", () => {
       });
     });
     rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("a picture is decoded, or refused with a CameraError", LONG, async () => {
+    const file = join(
+      mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "emotiond-fuzz-")),
+      "picture",
+    );
+    const mat = new cv.Mat(36, 48, cv.CV_8UC3, [20, 120, 220]);
+    mat.drawRectangle(new cv.Point2(8, 8), new cv.Point2(30, 30), new cv.Vec3(255, 0, 0), 2);
+    const content = fc.oneof(
+      ...[".jpg", ".png", ".bmp", ".webp", ".tiff"].map((format) => damaged(cv.imencode(format, mat))),
+      fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+    );
+    mat.release();
+    let decoded = 0;
+    let refused = 0;
+    await fuzz(content, async (bytes) => {
+      writeFileSync(file, bytes);
+      try {
+        const { picture } = await readSizedPhoto(file, 1280);
+        picture.release();
+        decoded += 1;
+      } catch (error) {
+        if (!(error instanceof CameraError)) throw error;
+        refused += 1;
+      }
+    });
+    expect(Math.min(decoded, refused)).toBeGreaterThan(RUNS / 100);
+    rmSync(dirname(file), { recursive: true, force: true });
   });
 
   const main = new URL("../../dist/main.js", import.meta.url).pathname;
