@@ -54,6 +54,8 @@ export async function runLive(options: LiveOptions): Promise<LiveFigures> {
       },
       environment: {
         BENCH_FRAMES: film,
+        // The daemon takes every EMOTIOND_… for a setting of its own, and this one is ours.
+        EMOTIOND_CLIPS: undefined,
         STATE_DIRECTORY: folder,
         CACHE_DIRECTORY: folder,
         PATH: `${CAMERA}${delimiter}${process.env.PATH ?? ""}`,

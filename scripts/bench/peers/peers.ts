@@ -92,7 +92,8 @@ try {
       progress: (text) => console.error(`bench:peers: ${text}`),
     });
     const figures = runs.map((run) => figuresOf(run, clips));
-    const live = numbers.seconds > 0 && wanted("emotiond") ? await runDaemon(clips, broker) : null;
+    const live =
+      numbers.seconds > 0 && wanted("emotiond") ? await runDaemon(clips, broker).catch(withoutLive) : null;
     report(figures, live, clips);
   } finally {
     await broker.stop();
@@ -122,6 +123,13 @@ async function runDaemon(clips: readonly BenchClip[], broker: Mosquitto): Promis
     updateInterval: OFTEN,
   });
   return { clips: figures, latency };
+}
+
+/** What the others were measured at is not thrown away for it. */
+function withoutLive(error: Error): null {
+  console.error(`bench:peers: no figures of the daemon: ${error.message}`);
+  process.exitCode = 1;
+  return null;
 }
 
 function facesOf({ truth, frames }: BenchClip): number {
