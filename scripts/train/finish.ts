@@ -9,7 +9,7 @@ import { exportModel } from "./export/export.js";
 import { chooseHead } from "./export/head.js";
 import { fold } from "./export/inference.js";
 import { writeKeras } from "./export/keras.js";
-import { blend } from "./heads.js";
+import { merged } from "./heads.js";
 import { majorities, predictions, score } from "./metrics.js";
 import type { Network } from "./network.js";
 import type { Preset } from "./presets.js";
@@ -48,6 +48,7 @@ export async function finish(run: FinishedRun): Promise<void> {
     preset: command.preset,
     epochs: history.length,
     hours: Math.round(hours * 100) / 100,
+    init: command.init,
   });
   console.log(
     `exported to ${command.out}; largest difference of a score from the trained network, over 500 faces:`,
@@ -62,9 +63,7 @@ export async function finish(run: FinishedRun): Promise<void> {
     await writeKeras(fold(preset.architecture, values, head.settings), command.keras);
     console.log(`Keras' model.json and weights.h5: ${command.keras}`);
   }
-  const { share, offsets } = head.settings;
-  const shifted = blend(both, share).map((logit, i) => logit + (offsets[i % offsets.length] ?? 0));
-  const predicted = predictions(shifted);
+  const predicted = predictions(merged(both, head.settings));
   const original = score(predicted, evaluation.labels);
   const ferplus = evaluation.votes === null ? null : score(predicted, majorities(evaluation));
   const { parameters, macs } = cost(preset.architecture);

@@ -4,12 +4,29 @@ import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 export const HEADS = 2;
 export const OUTPUTS = HEADS * EMOTION_COUNT;
 
-/** One set of logits from both heads' (rows × 14): `share` of the FER+ head, the rest of the other. Rows × 7. */
-export function blend(both: Float32Array, share: number): Float32Array {
+/** How the two heads' logits become one set of seven: each label has a weight for either head, and an offset. */
+export interface Merge {
+  readonly own: readonly number[];
+  readonly votes: readonly number[];
+  readonly offsets: readonly number[];
+}
+
+/** Both heads counting the same; the first alone where there are no votes. */
+export function evenMerge(votes: boolean): Merge {
+  const all = (value: number) => new Array<number>(EMOTION_COUNT).fill(value);
+  return { own: all(votes ? 0.5 : 1), votes: all(votes ? 0.5 : 0), offsets: all(0) };
+}
+
+/** One set of logits from both heads' (rows × 14); rows × 7. */
+export function merged(both: Float32Array, { own, votes, offsets }: Merge): Float32Array {
   const result = new Float32Array(both.length / HEADS);
   for (let i = 0; i < result.length; i++) {
-    const at = Math.floor(i / EMOTION_COUNT) * OUTPUTS + (i % EMOTION_COUNT);
-    result[i] = (1 - share) * (both[at] as number) + share * (both[at + EMOTION_COUNT] as number);
+    const label = i % EMOTION_COUNT;
+    const at = Math.floor(i / EMOTION_COUNT) * OUTPUTS + label;
+    result[i] =
+      (own[label] as number) * (both[at] as number) +
+      (votes[label] as number) * (both[at + EMOTION_COUNT] as number) +
+      (offsets[label] as number);
   }
   return result;
 }

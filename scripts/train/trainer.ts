@@ -1,7 +1,7 @@
 import { augmentedBatch, plainBatch } from "./augment.js";
 import { type EpochRecord, loadCheckpoint, type Progress, saveCheckpoint } from "./checkpoint.js";
 import type { Dataset } from "./data/dataset.js";
-import { blend, OUTPUTS } from "./heads.js";
+import { evenMerge, merged, OUTPUTS } from "./heads.js";
 import { majorities, predictions, type Scores, score } from "./metrics.js";
 import { createNetwork, type Network } from "./network.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
@@ -167,7 +167,7 @@ export function evaluate(
   preset: Preset,
 ): { readonly original: Scores; readonly ferplus: Scores | null } {
   const predicted = predictions(
-    blend(logits(network, values, dataset, preset), dataset.votes === null ? 0 : 0.5),
+    merged(logits(network, values, dataset, preset), evenMerge(dataset.votes !== null)),
   );
   return {
     original: score(predicted, dataset.labels),

@@ -6,9 +6,9 @@ import { type Architecture, resNet, shapeOf, shapes } from "../../scripts/train/
 import { graphModel, WEIGHTS_FILE } from "../../scripts/train/export/graph-model.js";
 import { fold, type InferenceNetwork } from "../../scripts/train/export/inference.js";
 import { onnxFloat, onnxInt8 } from "../../scripts/train/export/onnx.js";
-import { OUTPUTS } from "../../scripts/train/heads.js";
+import { evenMerge, OUTPUTS } from "../../scripts/train/heads.js";
 import { createRandom } from "../../scripts/train/random.js";
-import { EMOTION_COUNT, EMOTION_LABELS } from "../../src/emotion/labels.js";
+import { EMOTION_LABELS } from "../../src/emotion/labels.js";
 import type { Manifest, ModelFile } from "../../src/emotion/manifest.js";
 
 /** A network small enough to be made in a millisecond, with every kind of layer in it. */
@@ -56,8 +56,7 @@ export function smallNetwork(seed: number): InferenceNetwork {
 }
 
 function network(architecture: Architecture, seed: number): InferenceNetwork {
-  const offsets = new Array<number>(EMOTION_COUNT).fill(0);
-  return fold(architecture, randomValues(architecture, seed), { share: 0.5, temperature: 1, offsets });
+  return fold(architecture, randomValues(architecture, seed), { ...evenMerge(true), temperature: 1 });
 }
 
 /** A model folder whose onnx-int8 file holds a network a hundred times the size of its onnx-fp32, and no other. */
@@ -126,7 +125,7 @@ export function writeSmallModel(seed = 1): string {
       epochs: 0,
       parameters: 1,
       macs: 1,
-      head: { share: 0.5, temperature: 1, offsets: new Array<number>(EMOTION_COUNT).fill(0) },
+      head: { ...evenMerge(true), temperature: 1 },
     },
   });
   return folder;

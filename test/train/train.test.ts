@@ -121,7 +121,7 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(tensors(killed).equals(tensors(whole))).toBe(true);
   });
 
-  test("starts from an exported model's weights with --init", () => {
+  test("starts from an exported model's weights with --init, and says so in the manifest", async () => {
     const second = join(folder, "second");
     const result = run(second, "--epochs", "1", "--learning-rate", "0.0001", "--init", join(whole, "model"));
     expect(result.status, result.output).toBe(0);
@@ -129,6 +129,8 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     const before = Number(/epoch +3\/3.*PublicTest ([\d.]+) %/.exec(output)?.[1]);
     expect(accuracy).toBeGreaterThan(before - 8);
     expect(result.output).toMatch(/epoch +1\/1 {2}loss/);
+    const { training } = await readManifest(join(second, "model"));
+    expect(training.init).toEqual({ version: "3.2.1", epochs: 3 });
   });
 
   test("learns from an exported model's answers with --teacher", () => {

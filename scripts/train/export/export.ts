@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { EngineName } from "../../../src/emotion/classifier.js";
 import { EMOTION_COUNT, EMOTION_LABELS } from "../../../src/emotion/labels.js";
 import { loadClassifier } from "../../../src/emotion/load.js";
-import { MANIFEST_FILE, type Manifest, type ModelFile } from "../../../src/emotion/manifest.js";
+import { MANIFEST_FILE, type Manifest, type ModelFile, readManifest } from "../../../src/emotion/manifest.js";
 import { EngineMissingError } from "../../../src/emotion/model-error.js";
 import { CROP_PER_BOX } from "../../../src/vision/crop-size.js";
 import { type Architecture, cost } from "../architecture.js";
@@ -36,6 +36,8 @@ export interface ExportOptions {
   readonly preset: string;
   readonly epochs: number;
   readonly hours: number;
+  /** Folder of the model that the training started from. */
+  readonly init: string | undefined;
 }
 
 export interface Exported {
@@ -59,6 +61,12 @@ const MEAN_TOLERANCE: Readonly<Record<EngineName, number>> = {
   tensorflow: 0.02,
 };
 
+/** Epochs that went into a model, with those of the models that it started from. */
+function epochsBehind({ training }: Manifest): number {
+  const { init } = training as { init?: { readonly epochs: number } };
+  return training.epochs + (init?.epochs ?? 0);
+}
+
 /** Writes the model's files and manifest into a folder, after checking them against each other. */
 export async function exportModel(options: ExportOptions): Promise<Exported> {
   const network = fold(options.architecture, options.values, options.head.settings);
@@ -75,6 +83,7 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
     [HEADS_FILE, bothHeads(options.architecture, options.values)],
   ]);
   const { parameters, macs } = cost(options.architecture);
+  const startedFrom = options.init === undefined ? undefined : await readManifest(options.init);
   const manifest: Manifest = {
     schema: 1,
     name: `emotiond-${options.architecture.name}`,
@@ -96,6 +105,9 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
       preset: options.preset,
       epochs: options.epochs,
       hours: options.hours,
+      ...(startedFrom === undefined
+        ? {}
+        : { init: { version: startedFrom.version, epochs: epochsBehind(startedFrom) } }),
       pictures: training.count,
       parameters,
       macs,

@@ -1,12 +1,20 @@
 import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
-import { blend } from "../heads.js";
+import { evenMerge, type Merge, merged } from "../heads.js";
 import { calibrationError, crossEntropy, predictions, type Scores, score, softmax } from "../metrics.js";
+import { fitMerge } from "./fit-merge.js";
 import type { HeadSettings } from "./inference.js";
 
-/** No label is found less often than this, as far as offsets can bring it about; the bar is 40 %. */
+/** No label is found less often than this, as far as the merge can bring it about; the bar is 40 %. */
 const LEAST_RECALL = 0.43;
 /** What a missing point of one label's recall is worth, in points of accuracy. */
-const RECALL_WEIGHT = 0.1;
+const RECALL_WEIGHT = 0.3;
+/** Against the FER+ majority; the bar is 83 %. What lies above it is better spent on the original labels. */
+const LEAST_FERPLUS = 0.835;
+/** What a point missing there is worth, in points of accuracy on the original labels. */
+const FERPLUS_WEIGHT = 1.5;
+/** How much the original labels may count in the merge, and how much more the rows of labels found too seldom. */
+const LABEL_SHARES = [0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8];
+const LIFTS = [1, 1.25, 1.5, 1.75, 2];
 
 /**
  * How much the FER+ majority counts in the temperature: where raters agree, an original label differs from theirs 28
@@ -21,8 +29,8 @@ export interface ChosenHead {
 }
 
 /**
- * Chooses, on the evaluation split, how the two heads' logits become one set: how much each counts, what is added
- * for rare labels, and the temperature that makes the confidences honest.
+ * Chooses, on the evaluation split, how the two heads' logits become one set, and the temperature that makes the
+ * confidences honest.
  *
  * @param both logits of both heads, rows × 14
  * @param labels FER-2013's own
@@ -34,23 +42,30 @@ export function chooseHead(
   votes: readonly (number | null)[],
 ): ChosenHead {
   const known = votes.some((vote) => vote !== null);
-  const shares = known ? [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8] : [0];
-  let best = { value: Number.NEGATIVE_INFINITY, share: 0, offsets: new Array<number>(EMOTION_COUNT).fill(0) };
-  for (const share of shares) {
-    const logits = blend(both, share);
-    const worth = (offsets: readonly number[]) => {
-      const predicted = predictions(shifted(logits, offsets));
-      const original = score(predicted, labels);
-      const value = known ? (original.accuracy + score(predicted, votes).accuracy) / 2 : original.accuracy;
-      return value - shortfall(original);
-    };
-    const { recall } = score(predictions(logits), labels);
-    const rare = recall.flatMap((found, label) => (found < LEAST_RECALL ? [label] : []));
-    const offsets = climb(worth, rare);
-    const value = worth(offsets);
-    if (value > best.value) best = { value, share, offsets };
+  const worth = (merge: Merge) => {
+    const predicted = predictions(merged(both, merge));
+    const original = score(predicted, labels);
+    const missing = known ? Math.max(0, LEAST_FERPLUS - score(predicted, votes).accuracy) : 0;
+    return original.accuracy - FERPLUS_WEIGHT * missing - RECALL_WEIGHT * shortfall(original);
+  };
+  let best = evenMerge(known);
+  let value = worth(best);
+  for (const labelShare of known ? LABEL_SHARES : [1]) {
+    const even = new Array<number>(EMOTION_COUNT).fill(1);
+    const unlifted = fitMerge(both, labels, votes, { labelShare, lifts: even });
+    const { recall } = score(predictions(merged(both, unlifted)), labels);
+    const seldom = recall.map((found) => found < LEAST_RECALL);
+    for (const lift of seldom.includes(true) ? LIFTS : [1]) {
+      const lifts = seldom.map((raised) => (raised ? lift : 1));
+      const candidate = lift === 1 ? unlifted : fitMerge(both, labels, votes, { labelShare, lifts });
+      const candidateValue = worth(candidate);
+      if (candidateValue > value) {
+        best = candidate;
+        value = candidateValue;
+      }
+    }
   }
-  const logits = shifted(blend(both, best.share), best.offsets);
+  const logits = merged(both, best);
   let temperature = 1;
   let least = Number.POSITIVE_INFINITY;
   for (let candidate = 0.3; candidate <= 3; candidate += 0.02) {
@@ -64,11 +79,7 @@ export function chooseHead(
   }
   temperature = Math.round(temperature * 100) / 100;
   return {
-    settings: {
-      share: best.share,
-      temperature,
-      offsets: best.offsets.map((offset) => Math.round(offset * 10) / 10),
-    },
+    settings: { ...best, temperature },
     calibrationError: {
       before: calibrationError(softmax(logits), labels),
       after: calibrationError(softmax(logits, temperature), labels),
@@ -76,36 +87,10 @@ export function chooseHead(
   };
 }
 
+/** By how much labels are found too seldom, summed. */
 function shortfall({ recall }: Scores): number {
-  const missing = recall.map((share) => (Number.isNaN(share) ? 0 : Math.max(0, LEAST_RECALL - share)));
-  return RECALL_WEIGHT * missing.reduce((sum, share) => sum + share, 0);
-}
-
-/**
- * Coordinate ascent over the offsets, in steps that a few thousand rows can tell apart. Only labels that are
- * found too seldom are raised: to move the others gains half a point on the split's own mixture of labels, and makes
- * angry faces `neutral` elsewhere.
- */
-function climb(worth: (offsets: readonly number[]) => number, raised: readonly number[]): number[] {
-  let offsets = new Array<number>(EMOTION_COUNT).fill(0);
-  let value = worth(offsets);
-  for (let round = 0; round < 4; round++) {
-    const before = value;
-    for (const label of raised) {
-      for (const step of [-0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.8]) {
-        const candidate = offsets.with(label, Math.max(0, Math.min(1.6, (offsets[label] as number) + step)));
-        const candidateValue = worth(candidate);
-        if (candidateValue > value + 1e-6) {
-          offsets = candidate;
-          value = candidateValue;
-        }
-      }
-    }
-    if (value === before) break;
-  }
-  return offsets;
-}
-
-function shifted(logits: Float32Array, offsets: readonly number[]): Float32Array {
-  return logits.map((logit, i) => logit + (offsets[i % EMOTION_COUNT] as number));
+  return recall.reduce(
+    (sum, found) => sum + (Number.isNaN(found) ? 0 : Math.max(0, LEAST_RECALL - found)),
+    0,
+  );
 }

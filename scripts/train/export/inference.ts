@@ -7,6 +7,7 @@ import {
   shapeOf,
   shapes,
 } from "../architecture.js";
+import type { Merge } from "../heads.js";
 
 /** A network as it computes on the device: batch norm folded, one head, probabilities out. */
 export interface InferenceNetwork {
@@ -60,13 +61,9 @@ export interface InferenceDense {
 }
 
 /** How the two heads become one, and how sure it may be: chosen on PublicTest. */
-export interface HeadSettings {
-  /** Weight of the FER+ head's logits; the original labels' head has the rest. */
-  readonly share: number;
-  /** Logits are divided by it. */
+export interface HeadSettings extends Merge {
+  /** Merged logits are divided by it. */
   readonly temperature: number;
-  /** Added to the logits, before the temperature: lifts labels that are rare in training. */
-  readonly offsets: readonly number[];
 }
 
 /** Zero padding before and after, in TensorFlow's SAME: the odd pixel goes after. */
@@ -126,8 +123,8 @@ export function fold(
         const kernel = value(`${layer.name}/kernel`);
         const bias = value(`${layer.name}/bias`);
         const blended = (both: Float32Array, at: number, label: number) =>
-          (1 - head.share) * (both[at + label] as number) +
-          head.share * (both[at + EMOTION_COUNT + label] as number);
+          (head.own[label] as number) * (both[at + label] as number) +
+          (head.votes[label] as number) * (both[at + EMOTION_COUNT + label] as number);
         const weights = new Float32Array(inputs * EMOTION_COUNT);
         for (let i = 0; i < weights.length; i++) {
           const row = Math.floor(i / EMOTION_COUNT);

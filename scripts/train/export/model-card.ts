@@ -15,6 +15,9 @@ export function modelCard(manifest: Manifest): string {
     (label) => `| ${label} | ${engines.map(([, { recall }]) => percent(recall[label] ?? 0)).join(" | ")} |`,
   );
   const size = (bytes: number | undefined) => (bytes === undefined ? "–" : `${(bytes / 1e6).toFixed(2)} MB`);
+  const { init } = training as { init?: { readonly version: string; readonly epochs: number } };
+  const start =
+    init === undefined ? "" : `, from the weights of version ${init.version} (${init.epochs} epochs)`;
   return `# Model card: ${manifest.name} ${manifest.version}
 
 Names the emotion that a face shows: ${EMOTION_LABELS.join(", ")}. A residual network of
@@ -30,8 +33,8 @@ On FER-2013's ${int8.split} (${int8.n} faces), one pass, no test-time augmentati
 ${rows.join("\n")}
 
 FER-2013's own labels are noisy: people agree with them 65 times in 100. The FER+ majority is what more than half of
-ten raters saw${int8.ferplus === null ? "" : `, on the ${int8.ferplus.n} faces that have one`}. ${int8.split} chose the epochs, the weights of the two label sets, the offsets for rare
-labels and the temperature, so these figures flatter a little; PrivateTest was not looked at.
+ten raters saw${int8.ferplus === null ? "" : `, on the ${int8.ferplus.n} faces that have one`}. ${int8.split} chose the epochs, how the two label sets are weighed for
+each label, and the temperature, so these figures flatter a little; PrivateTest was not looked at.
 
 Share of each label that is found (recall, original labels):
 
@@ -45,8 +48,8 @@ ${percent(int8.calibrationError.before)} to ${percent(int8.calibrationError.afte
 ## How it was made
 
 \`npm run train\` on ${String(training.pictures)} faces of FER-2013's Training split and their FER+ votes; training faces that are
-pixel-identical to an evaluation face were left out. Preset \`${training.preset}\`, ${training.epochs} epochs, ${String(training.hours)} hours on two cores. Two
-heads, one for the original labels and one for the votes, became one of their weighted mean.
+pixel-identical to an evaluation face were left out. Preset \`${training.preset}\`, ${training.epochs} epochs, ${String(training.hours)} hours on two cores${start}. Two
+heads, one for the original labels and one for the votes, became one by a logistic regression of three numbers a label.
 
 FER-2013 was gathered from the web by image search (Goodfellow et al. 2013); no licence is stated for the pictures, and
 they are not in this repository. FER+ is Microsoft's, MIT. The weights are MIT, as the rest of this repository.
