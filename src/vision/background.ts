@@ -1,17 +1,23 @@
-import type { Cascade } from "./cascade.js";
+import { grouped } from "./grouping.js";
+import { type Cascades, scanBy, sizeFor } from "./neighbourhood.js";
 import type { Mat } from "./opencv.js";
 import { cutPatch } from "./patch.js";
 import type { ScanUnit } from "./schedule.js";
 import type { Sighting } from "./sighting.js";
 
-/** Looks for new faces where the schedule says: each part is first brought to one size. */
+/**
+ * Looks for new faces where the schedule says: each part is first brought to one size.
+ *
+ * @param minHits that make a sighting. A single one may: windows are two pixels apart at the smallest sizes, where a
+ *   weak face makes no second, and who asks has its own ways to tell what is none.
+ */
 export async function scanUnit(
-  cascade: Cascade,
+  cascades: Cascades,
   grey: Mat,
   unit: ScanUnit,
-  minNeighbors: number,
+  minHits: number,
 ): Promise<Sighting[]> {
-  const { region, minSize, maxSize, angle, face, scaleFactor } = unit;
+  const { region, minSize, maxSize, angle, by, face, scaleFactor } = unit;
   const columns = Math.round((region.width * face) / minSize);
   const patch = cutPatch(
     grey,
@@ -25,15 +31,16 @@ export async function scanUnit(
     columns,
   );
   try {
-    const hits = await cascade.scan(patch.picture, {
-      minSize: face,
-      maxSize: (maxSize * face) / minSize + 1,
+    const hits = await scanBy(cascades, patch.picture, by, {
+      minSize: face * sizeFor(by),
+      maxSize: (maxSize * face * sizeFor(by)) / minSize + 1,
       scaleFactor,
-      minNeighbors,
+      minNeighbors: 0,
     });
-    return hits.map(({ box, neighbors }) => ({
+    const faces = grouped(hits.map(({ box }) => box)).filter(({ hits: count }) => count >= minHits);
+    return faces.map(({ box, hits: count }) => ({
       box: patch.toFrame(box),
-      score: neighbors,
+      score: count,
       by: "cascade",
       trackId: null,
       angle,

@@ -1,8 +1,8 @@
 import type { Config } from "../config/schema.js";
 import { scanUnit } from "./background.js";
-import { type Box, toFractions } from "./box.js";
+import { type Box, intersectionOverUnion, toFractions } from "./box.js";
 import { loadCascade } from "./cascade.js";
-import { confirmLooks, followLook, type Look, searchLooks } from "./look.js";
+import { CONFIRM, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
 import {
   type Appearance,
   appearanceOf,
@@ -17,7 +17,7 @@ import {
   type Reach,
 } from "./neighbourhood.js";
 import type { Mat } from "./opencv.js";
-import { createSchedule, type ScanSchedule } from "./schedule.js";
+import { createSchedule, type ScanSchedule, type ScanUnit } from "./schedule.js";
 import { type Sighting, suppressOverlaps } from "./sighting.js";
 import { thumbnailOf } from "./thumbnail.js";
 import type { Track } from "./tracker.js";
@@ -46,8 +46,14 @@ interface Memory {
   looks: number;
   /** What saw it last, where that was not a narrow look of the main cascade. */
   seenBy: Look["by"] | null;
-  /** Which cascade saw it first: the other must see it too. */
-  readonly foundBy: "main" | "second";
+}
+
+/** What a scan came upon, and no other cascade has looked at yet. */
+interface Guess {
+  readonly sighting: Sighting;
+  readonly by: Look["by"];
+  /** Frames in which it was looked at. */
+  readonly frames: number;
 }
 
 /** A face that looks as it did is shown to the cascade again after this time, in milliseconds: */
@@ -63,33 +69,51 @@ const STILL_SPEED = 0.04;
 /** Looks a frame at faces that were missed: for each of them, and for all together. */
 const SEARCH_LOOKS = 2;
 const ALL_SEARCH_LOOKS = 5;
-/** Hits on a guess that are as good as the second cascade's word. */
-const STRONG = 9;
+/** Looks a frame at each track that is not confirmed yet. */
+const CONFIRM_LOOKS = 2;
+/** Hits on a guess, in all looks together, that make it a face when two cascades agree; and hits in one look alone. */
+const EVIDENCE = 7;
+/** Overlap from which two looks saw the same. */
+const SAME_PLACE = 0.5;
+const STRONG = 14;
+/** A weak hit or likeness is believed where the face is expected: at most this far away, in its widths. */
+const WEAK = 5;
+const WEAK_REACH = 0.3;
+/** Guesses looked at in one frame, after the first, and at most waiting: scans wait until these are through. */
+const GUESSES = 4;
+/** Frames in which a guess is looked at before it is given up. */
+const GUESS_FRAMES = 5;
+const WAITING_GUESSES = 64;
 /** How far a head reaches over its face on each side, in face widths. */
 const HEAD = 0.3;
 /** Every so many looks at a face that is seen, a look beside its tilt. */
 const FOLLOW_EVERY = 3;
 /**
- * Windows are two pixels apart in a scan at the smallest size: a face makes a quarter of the hits that it makes at
- * full size.
+ * Windows are two pixels apart in a scan at the smallest size, where a face makes a quarter of the hits that it makes
+ * at full size.
  */
-const NEIGHBORS_SHARE = 0.25;
+const HITS_SHARE = 0.25;
 
-/** @throws CascadeError when the configured cascade cannot be used. */
-export function createFaceFinder(detector: Config["detector"]): FaceFinder {
+/**
+ * @param meter begins to measure what a scan costs, and tells it in milliseconds of CPU time when it is asked again.
+ * @throws CascadeError when the configured cascade cannot be used.
+ */
+export function createFaceFinder(
+  detector: Config["detector"],
+  meter: () => () => number = startMeter,
+): FaceFinder {
   const cascades: Cascades = {
     main: loadCascade(detector.cascade),
     second: loadCascade(detector.cascade === "frontalface_alt2" ? "frontalface_default" : "frontalface_alt2"),
     profile: loadCascade("profileface"),
   };
-  const minNeighbors = Math.max(1, Math.round(detector.minNeighbors * NEIGHBORS_SHARE));
+  const minHits = Math.max(1, Math.round(detector.minNeighbors * HITS_SHARE));
   const memories = new Map<string, Memory>();
   let schedule: { plan: ScanSchedule; width: number; height: number } | undefined;
   let previousAt: number | undefined;
   let now = 0;
   let frames = 0;
-  /** Scans take turns, for what the one cascade misses (a beard, glasses) the other may see. */
-  let scannedBy: "main" | "second" = "second";
+  let guesses: Guess[] = [];
 
   async function find(grey: Mat, tracks: readonly Track[], at: number): Promise<Sighting[]> {
     const elapsed = previousAt === undefined ? 0 : Math.min(1, Math.max(0, (at - previousAt) / 1000));
@@ -110,9 +134,11 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
         seen.push(found);
         continue;
       }
-      const count = Math.min(searches, SEARCH_LOOKS);
-      const looks = track.confirmed ? searchLooks(memory.misses, count) : confirmLooks(memory.misses, count);
-      searches -= looks.length;
+      const looks = track.confirmed
+        ? searchLooks(memory.misses, Math.min(searches, SEARCH_LOOKS))
+        : confirmLooks(memory.misses, CONFIRM_LOOKS);
+      // A guess has only a few frames to live, and is not to wait behind a face that went away.
+      if (track.confirmed) searches -= looks.length;
       const sighting =
         (await search(grey, track, memory, expected, looks)) ?? lookAlike(grey, track, memory, expected);
       if (sighting !== null) seen.push(sighting);
@@ -187,9 +213,7 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
     for (const look of looks) {
       memory.misses++;
       const found = await ask(grey, expected, look.by, track.angle + look.turn, FINE);
-      if (found === null) continue;
-      // Two cascades seldom share a false alarm: what is new is believed when the other sees it too.
-      if (track.hits === 1 && look.by === memory.foundBy && found.neighbors < STRONG) continue;
+      if (found === null || (found.neighbors < WEAK && isAside(found.box, expected))) continue;
       memory.misses = 0;
       // Seen at another tilt, it will be seen by a narrow look there.
       memory.seenBy = track.confirmed && look.turn === 0 ? look.by : null;
@@ -202,7 +226,7 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
   function lookAlike(grey: Mat, track: Track, memory: Memory, expected: Box): Sighting | null {
     if (!track.confirmed || memory.appearance === null) return null;
     const found = findAppearance(grey, memory.appearance, expected);
-    if (found === null) return null;
+    if (found === null || (found.correlation < ALIKE && isAside(found.box, expected))) return null;
     return {
       box: found.box,
       score: found.correlation,
@@ -237,16 +261,56 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
         .filter((track) => track.confirmed && seen.some((sighting) => isNear(track.box, sighting)))
         .map((track) => [track.id, toFractions(headOf(track.box), grey.cols, grey.rows)]),
     );
-    const units = schedule.plan.plan(thumbnailOf(grey), known, at);
+    const isFirst = frames === 1;
+    if (guesses.length <= GUESSES)
+      await scan(grey, schedule.plan.plan(thumbnailOf(grey), known, at), schedule.plan);
     const fresh: Sighting[] = [];
-    if (units.length > 0) scannedBy = scannedBy === "main" ? "second" : "main";
-    for (const unit of units) {
-      const begun = performance.now();
-      const hits = await scanUnit(cascades[scannedBy], grey, unit, minNeighbors);
-      schedule.plan.spent(unit.windows, performance.now() - begun);
-      fresh.push(...hits.filter((hit) => !seen.some((sighting) => isNear(sighting.box, hit))));
+    let room = isFirst ? WAITING_GUESSES : GUESSES;
+    for (const guess of guesses.splice(0)) {
+      if ([...seen, ...fresh].some((sighting) => isNear(sighting.box, guess.sighting))) continue;
+      if (room-- <= 0) {
+        guesses.push(guess);
+        continue;
+      }
+      const { face, again } = await verify(grey, guess);
+      if (face !== null) fresh.push(face);
+      if (again !== null) guesses.push(again);
     }
     return fresh;
+  }
+
+  async function scan(grey: Mat, units: readonly ScanUnit[], plan: ScanSchedule): Promise<void> {
+    for (const unit of units) {
+      const cost = meter();
+      const hits = await scanUnit(cascades, grey, unit, minHits);
+      plan.spent(unit.windows, cost());
+      guesses.push(...hits.map((sighting) => ({ sighting, by: unit.by, frames: 0 })));
+    }
+    // The surest first, and none twice.
+    const kept = suppressOverlaps(guesses.map(({ sighting }) => sighting)).slice(0, WAITING_GUESSES);
+    guesses = kept.flatMap((sighting) => guesses.find((guess) => guess.sighting === sighting) ?? []);
+  }
+
+  /** Two cascades seldom share a false alarm: what is new is believed when another sees it too, or one sees it well. */
+  async function verify(grey: Mat, guess: Guess): Promise<{ face: Sighting | null; again: Guess | null }> {
+    const { sighting, by } = guess;
+    let own: Found | null = null;
+    let best: Found | null = null;
+    const seen: (Found & { readonly by: Look["by"] })[] = [];
+    for (const look of CONFIRM) {
+      const found = await ask(grey, sighting.box, look.by, (sighting.angle ?? 0) + look.turn, FINE);
+      if (found === null) continue;
+      seen.push({ ...found, by: look.by });
+      // The tilt that is seen best is the face's; a profile's box is the least exact.
+      const isFrontal = look.by === "main" || look.by === "second";
+      if (best === null || (isFrontal && found.neighbors > best.neighbors)) best = found;
+      if (look.by === by && (own === null || found.neighbors > own.neighbors)) own = found;
+    }
+    if (best !== null && isAgreed(best, seen, by)) return { face: agreed(best), again: null };
+    // The one sees it still: the next frames may show it to the other, too.
+    const tried = guess.frames + 1;
+    if (own === null || tried === GUESS_FRAMES) return { face: null, again: null };
+    return { face: null, again: { sighting: agreed(own), by, frames: tried } };
   }
 
   function memoryOf(track: Track): Memory {
@@ -258,7 +322,6 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
         misses: 0,
         looks: 0,
         seenBy: null,
-        foundBy: scannedBy,
       };
       memories.set(track.id, memory);
     }
@@ -275,6 +338,40 @@ export function createFaceFinder(detector: Config["detector"]): FaceFinder {
   }
 
   return { find, remember, release: () => memories.clear() };
+}
+
+/**
+ * CPU time of what is begun now, in milliseconds, when it is asked again. A scan has one thread (see opencv.ts), so it
+ * took no more than the clock shows, and no more than the whole process did: on a busy machine the second is less.
+ */
+function startMeter(): () => number {
+  const [begun, cpu] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const { user, system } = process.cpuUsage(cpu);
+    return Math.min(performance.now() - begun, (user + system) / 1000);
+  };
+}
+
+/** Two cascades see it in the same place, and well enough together; or one sees it well. */
+function isAgreed(
+  best: Found,
+  seen: readonly (Found & { readonly by: Look["by"] })[],
+  by: Look["by"],
+): boolean {
+  if (best.neighbors >= STRONG) return true;
+  const there = seen.filter(({ box }) => intersectionOverUnion(box, best.box) >= SAME_PLACE);
+  const hits = there.reduce((sum, { neighbors }) => sum + neighbors, 0);
+  return there.some((look) => look.by !== by) && hits >= EVIDENCE;
+}
+
+function isAside(found: Box, expected: Box): boolean {
+  const x = found.x + found.width / 2 - expected.x - expected.width / 2;
+  const y = found.y + found.height / 2 - expected.y - expected.height / 2;
+  return Math.hypot(x, y) > WEAK_REACH * expected.width;
+}
+
+function agreed({ box, neighbors, angle }: Found): Sighting {
+  return { box, score: neighbors, by: "cascade", trackId: null, angle, looks: 2 };
 }
 
 function toSighting(found: Found, track: Track): Sighting {

@@ -27,13 +27,15 @@ const SEARCH: readonly Look[] = [
 ];
 
 /** Where a guess is looked for. */
-const CONFIRM: readonly Look[] = [
+export const CONFIRM: readonly Look[] = [
   { by: "second", turn: 0 },
   { by: "main", turn: 0 },
   { by: "second", turn: -15 },
   { by: "second", turn: 15 },
   { by: "main", turn: -15 },
   { by: "main", turn: 15 },
+  { by: "left", turn: 0 },
+  { by: "right", turn: 0 },
 ];
 
 /**

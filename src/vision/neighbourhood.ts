@@ -52,6 +52,11 @@ function cutNeighbourhood(grey: Mat, face: Box, angle: number, around: number, w
   return cutPatch(grey, { x, y, width: side, height: side, angle }, Math.round(width * around));
 }
 
+/** Size of a cascade's window on a face whose frontal box has the size 1. */
+export function sizeFor(by: Look["by"]): number {
+  return by === "left" || by === "right" ? 1 / PROFILE.width : 1;
+}
+
 /** Asks one cascade for a face near where it is expected. */
 export async function askCascade(
   cascades: Cascades,
@@ -62,7 +67,7 @@ export async function askCascade(
   reach: Reach,
 ): Promise<Found | null> {
   const patch = cutNeighbourhood(grey, expected, angle, reach.around, reach.face);
-  const scale = by === "left" || by === "right" ? reach.face / PROFILE.width : reach.face;
+  const scale = reach.face * sizeFor(by);
   const options = {
     minSize: scale * reach.minSize,
     maxSize: scale * reach.maxSize,
@@ -70,40 +75,45 @@ export async function askCascade(
     minNeighbors: MIN_NEIGHBORS,
   };
   try {
-    const best = await scanPatch(cascades, patch.picture, by, options);
+    const best = strongest(await scanBy(cascades, patch.picture, by, options));
     return best && { box: patch.toFrame(best.box), neighbors: best.neighbors, angle };
   } finally {
     patch.picture.release();
   }
 }
 
-async function scanPatch(
+/**
+ * Shows a picture to one of the cascades.
+ *
+ * @returns its hits, a profile's as the frontal cascades would box the face.
+ */
+export async function scanBy(
   cascades: Cascades,
   picture: Mat,
   by: Look["by"],
   options: ScanOptions,
-): Promise<CascadeHit | null> {
+): Promise<CascadeHit[]> {
   switch (by) {
     case "main":
     case "second":
-      return strongest(await cascades[by].scan(picture, options));
+      return cascades[by].scan(picture, options);
     case "left": {
-      const best = strongest(await cascades.profile.scan(picture, options));
-      return best && { ...best, box: frontal(best.box, by) };
+      const hits = await cascades.profile.scan(picture, options);
+      return hits.map((hit) => ({ ...hit, box: frontal(hit.box, by) }));
     }
     case "right": {
-      const best = await mirrored(cascades.profile, picture, options);
-      return best && { ...best, box: frontal(best.box, by) };
+      const hits = await mirrored(cascades.profile, picture, options);
+      return hits.map((hit) => ({ ...hit, box: frontal(hit.box, by) }));
     }
   }
 }
 
 /** The cascade knows heads that look to the left of the picture. */
-async function mirrored(cascade: Cascade, picture: Mat, options: ScanOptions): Promise<CascadeHit | null> {
+async function mirrored(cascade: Cascade, picture: Mat, options: ScanOptions): Promise<CascadeHit[]> {
   const flipped = picture.flip(1);
   try {
-    const best = strongest(await cascade.scan(flipped, options));
-    return best && { ...best, box: { ...best.box, x: picture.cols - best.box.x - best.box.width } };
+    const hits = await cascade.scan(flipped, options);
+    return hits.map((hit) => ({ ...hit, box: { ...hit.box, x: picture.cols - hit.box.x - hit.box.width } }));
   } finally {
     flipped.release();
   }

@@ -18,7 +18,11 @@ function load(): OpenCv {
   process.env.OPENCV4NODEJS_DISABLE_AUTOBUILD = "1";
   process.env.OPENCV_IO_MAX_IMAGE_PIXELS ??= String(LARGEST_PICTURE);
   leaveOutBuilder();
-  return (require("@u4/opencv4nodejs") as { cv: OpenCv }).cv;
+  const { cv } = require("@u4/opencv4nodejs") as { cv: OpenCv };
+  // The pictures looked at are small: handing parts of them round costs a quarter more than the work, and a core is
+  // left for the camera. And the CPU time of a scan is then no longer than it takes.
+  cv.setNumThreads(1);
+  return cv;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Box, clipToFrame } from "./box.js";
+import type { Look } from "./look.js";
 import { createMotionMap, type Thumbnail } from "./motion.js";
 
 /** A look at a part of the frame for faces of some sizes at one tilt. */
@@ -10,10 +11,12 @@ export interface ScanUnit {
   readonly maxSize: number;
   /** How far the heads looked for are tilted, in degrees, clockwise in the picture. */
   readonly angle: number;
+  /** Which cascade looks: what one misses (a beard, glasses) another may see, and so they take turns. */
+  readonly by: Look["by"];
   /** Width in pixels to which the smallest face is brought before it is looked for. */
   readonly face: number;
   readonly scaleFactor: number;
-  /** What it costs: the windows that a cascade tries, about. */
+  /** What it costs: the windows that a frontal cascade tries in the same time, about. */
   readonly windows: number;
 }
 
@@ -40,7 +43,11 @@ export interface ScanSchedule {
    * @returns what to scan in this frame.
    */
   plan(thumbnail: Thumbnail, known: ReadonlyMap<string, Box>, at: number): ScanUnit[];
-  /** Tells what the scans of a frame took, so that the budget is kept on this device. */
+  /**
+   * Tells what the scans of a frame took, so that the budget is kept on this device.
+   *
+   * @param milliseconds of CPU time: what others take of a busy machine is no reason to look less.
+   */
   spent(windows: number, milliseconds: number): void;
 }
 
@@ -51,6 +58,11 @@ interface Post {
   readonly minSize: number;
   readonly maxSize: number;
   readonly angle: number;
+  /** How often what had changed in it was looked at, and how often all of it was. */
+  turns: number;
+  sweeps: number;
+  /** Which cascades sweep it, in turn: each has had its turn before sweeps become seldom. */
+  readonly rota: readonly Look["by"][];
   /** When what had changed in it was last looked at, and when all of it was. */
   scannedAt: number;
   sweptAt: number;
@@ -70,29 +82,49 @@ interface Waiting {
 /** The window that OpenCV's frontal cascades were trained on, in pixels. */
 const WINDOW = 24;
 /**
- * Width in pixels to which a scan brings the smallest face that it looks for, where something moves and the next
- * chance is near, and in a sweep. Of weak faces (beard, glasses, blur) the first finds 29 where the second finds 39,
- * at twice the cost.
+ * Width in pixels to which a scan brings the smallest face that it looks for. At 24 it loses a third of the weak ones
+ * (beard, glasses, blur); at 36 it finds hardly more, at twice the cost, for most windows are then one pixel apart.
+ * Tilted and turned heads have several looks, and each may be a quick one.
  */
+const FACE = 30;
 const QUICK_FACE = 24;
-const SWEEP_FACE = 36;
-const SWEEP_SCALE_FACTOR = 1.15;
-/** Tilts of the heads looked for, in degrees; the cascades themselves forgive some fifteen either way. */
-const ANGLES = [0, -40, 40] as const;
+/** Tilts of the heads looked for, in degrees: the cascades themselves forgive some twelve either way. */
+const ANGLES = [0, -25, 25, -50, 50] as const;
 /** A tile's side, in largest faces of its band: small enough to spread over frames, large enough to share margins. */
 const TILE = 3;
 /** Of `maxUnseen`; the rest is for the looks that confirm a face. */
 const SHARE_OF_UNSEEN = 0.8;
 /** How much faster upright heads are looked for than just in time: a queue that forms goes away again. */
 const SLACK = 1.3;
-/** How much longer a tilted head may stay unseen than an upright one, and how much larger it must be. */
-const TILTED_PATIENCE = 8;
-const TILTED_SIZE = 2;
+/** How much longer a tilted head may stay unseen than an upright one. */
+const TILTED_PATIENCE = 4;
+/** From this many times the smallest size on a face counts as large: it is looked for tilted and half turned, too. */
+const LARGE = 1.5;
 /** Where nothing changed, a sweep all the same, this many times as seldom: what the first look missed. */
 const STATIC_PATIENCE = 12;
 const TILTED_STATIC_PATIENCE = 24;
-/** How much faster the first look at tilted heads is: who sits there at the start is to be seen within a second or so. */
-const HURRY = 8;
+/**
+ * Who sweeps what: the smallest upright faces cost most and are worth least, larger ones and tilted heads are given
+ * more looks, and heads half turned those of the profile cascade.
+ */
+const ROTA = {
+  small: ["main", "second"],
+  large: ["main", "second", "left", "right", "main", "second"],
+  tilted: ["main", "second"],
+} as const;
+/** Who looks where something moves. */
+const MOVING_ROTA = ["second", "main"] as const;
+/** What a window costs the profile cascade, in windows of a frontal one. */
+const PROFILE_COST = 2.5;
+/** How much faster the first sweeps are: who sits there at the start is to be seen within a second. */
+const HURRY = 5;
+/** Of the time in which a sweep falls due: one of all cascades, in a hurry. */
+const FIRST_TURN = 0.25;
+/**
+ * The share of its pace that the search keeps however slow the device is or however small the budget: every turn comes
+ * within this many times its time. Without it a face might never be found, and a budget is no reason for that.
+ */
+const LEAST_SHARE = 1 / 8;
 /** Share of the measured cost of a window in its running mean. */
 const COST_GAIN = 0.1;
 /** Of a window before anything was measured, in milliseconds: a slow device's, so that a start is no burst. */
@@ -105,12 +137,12 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   const interval = settings.maxUnseen * SHARE_OF_UNSEEN;
   // Sweeps and tilted heads can wait; upright heads where something moves must never wait for those.
   const prompt = createBucket(
-    sumOf(posts, (post) => (post.angle === 0 ? (SLACK * costOf(post, false)) / interval : 0)),
+    sumOf(posts, (post) => (post.angle === 0 ? (SLACK * costOf(post)) / interval : 0)),
   );
   const patient = createBucket(
     sumOf(posts, (post) => {
-      const tilted = post.angle === 0 ? 0 : costOf(post, false) / (interval * TILTED_PATIENCE);
-      return tilted + costOf(post, true) / (interval * sweepPatience(post));
+      const tilted = post.angle === 0 ? 0 : costOf(post) / (interval * TILTED_PATIENCE);
+      return tilted + costOf(post) / (interval * sweepPatience(post));
     }),
   );
   let costPerWindow = FIRST_COST;
@@ -121,19 +153,33 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     if (previousAt === undefined) {
       previousAt = at;
       // All of the first frame is looked at: a photo may be all there is, and a start is to be quick.
-      const first = posts.filter((post) => post.angle === 0).map((post) => sweepOf(post, 1));
-      const units = take(first, null, at);
-      stagger(at);
-      return units;
+      return firstUnits(at);
     }
-    const elapsed = Math.min(Math.max(0, at - previousAt), interval);
+    const elapsed = Math.max(0, at - previousAt);
     previousAt = at;
     const hurry = posts.some(isNew) ? HURRY : 1;
-    const share = Math.min(1, settings.budget / (costPerWindow * (prompt.rate + hurry * patient.rate)));
-    prompt.earn(elapsed * share);
-    const units = take(changedPosts(at), prompt, at);
-    patient.earn(elapsed * share * hurry);
-    return [...units, ...take(patientPosts(at), patient, at)];
+    const demand = costPerWindow * (prompt.rate + hurry * patient.rate);
+    const share = Math.min(1, Math.max(LEAST_SHARE, settings.budget / demand));
+    // After a pause no more than one turn of all is made up for.
+    const due = Math.min(elapsed * share, interval);
+    prompt.earn(due);
+    const units = prompt.hasCredit() ? take(changedPosts(at), prompt, at) : [];
+    patient.earn(due * hurry);
+    return patient.hasCredit() ? [...units, ...take(patientPosts(at), patient, at)] : units;
+  }
+
+  /** All upright heads, each size in one piece: tiles would overlap. */
+  function firstUnits(at: number): ScanUnit[] {
+    const upright = posts.filter((post) => post.angle === 0);
+    for (const post of upright) {
+      post.scannedAt = at;
+      post.sweptAt = at;
+      post.sweeps++;
+    }
+    stagger(at);
+    const core = { x: 0, y: 0, width, height };
+    const bands = upright.filter((post, index) => post.minSize !== upright[index - 1]?.minSize);
+    return bands.map((post) => unitOf(post, core, "main")).filter(({ windows }) => windows > 0);
   }
 
   /** Takes the most overdue, as many as the bucket pays for. */
@@ -141,7 +187,7 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     const units: ScanUnit[] = [];
     for (const { post, part, sweep } of [...waiting].sort((a, b) => b.urgency - a.urgency)) {
       if (bucket !== null && !bucket.hasCredit()) break;
-      const unit = unitOf(post, part, sweep);
+      const unit = unitOf(post, part, turnOfCascade(post, sweep));
       post.scannedAt = at;
       post.dueAt = at + turnOf(post);
       if (sweep) post.sweptAt = at;
@@ -156,12 +202,17 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   /** Spreads the turns that would all come at once, a turn after the first frame. */
   function stagger(at: number): void {
     const upright = posts.filter((post) => post.angle === 0);
-    const whole = sumOf(upright, (post) => costOf(post, false));
+    const whole = sumOf(upright, costOf);
     let before = 0;
     for (const post of upright) {
-      before += costOf(post, false);
+      before += costOf(post);
       post.dueAt = at + (interval * before) / whole;
     }
+  }
+
+  function turnOfCascade(post: Post, sweep: boolean): Look["by"] {
+    const [rota, turn] = sweep ? [post.rota, post.sweeps++] : [MOVING_ROTA, post.turns++];
+    return rota[turn % rota.length] ?? "main";
   }
 
   function turnOf(post: Post): number {
@@ -176,7 +227,7 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   /** What can wait, and where the time has come all the same. */
   function patientPosts(at: number): Waiting[] {
     return posts.flatMap((post) => {
-      const sweepTurn = interval * sweepPatience(post);
+      const sweepTurn = interval * (isNew(post) ? FIRST_TURN : sweepPatience(post));
       if (at - post.sweptAt >= sweepTurn) {
         const late = (at - post.sweptAt) / sweepTurn;
         // Never looked at: after what is overdue.
@@ -200,32 +251,54 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     return { post, part: post.core, sweep: true, urgency };
   }
 
-  function costOf(post: Post, sweep: boolean): number {
-    return unitOf(post, post.core, sweep).windows;
+  function costOf(post: Post): number {
+    return unitOf(post, post.core, "main").windows;
   }
 
-  function unitOf(post: Post, part: Box, sweep: boolean): ScanUnit {
-    const [cos, sin] = turned(post.angle);
-    // A face whose middle is in the part, and the whole of it.
-    const across = part.width * cos + part.height * sin + post.maxSize;
-    const down = part.width * sin + part.height * cos + post.maxSize;
-    const around = {
-      x: part.x + (part.width - across) / 2,
-      y: part.y + (part.height - down) / 2,
-      width: across,
-      height: down,
-    };
-    const region = post.angle === 0 ? clipToFrame(around, width, height) : around;
+  function unitOf(post: Post, part: Box, by: Look["by"]): ScanUnit {
     const { minSize, maxSize, angle } = post;
-    const unit = {
-      region,
-      minSize,
-      maxSize,
-      angle,
-      face: sweep ? SWEEP_FACE : QUICK_FACE,
-      scaleFactor: sweep ? Math.min(SWEEP_SCALE_FACTOR, settings.scaleFactor) : settings.scaleFactor,
+    const region = angle === 0 ? around(part, maxSize) : aroundTilted(part, post);
+    const { scaleFactor } = settings;
+    const isProfile = by === "left" || by === "right";
+    const face = angle === 0 && !isProfile ? FACE : QUICK_FACE;
+    const unit = { region, minSize, maxSize, angle, by, face, scaleFactor };
+    const windows = windowsIn(unit) * (isProfile ? PROFILE_COST : 1);
+    return { ...unit, windows };
+  }
+
+  /** The whole of a face whose middle is in the part. */
+  function around({ x, y, ...part }: Box, size: number): Box {
+    const whole = {
+      x: x - size / 2,
+      y: y - size / 2,
+      width: part.width + size,
+      height: part.height + size,
     };
-    return { ...unit, windows: windowsIn(unit) };
+    return clipToFrame(whole, width, height);
+  }
+
+  /** The same for tilted ones. What a corner of the turned picture takes from outside the frame is for nothing. */
+  function aroundTilted(part: Box, { minSize, maxSize, angle }: Post): Box {
+    const [cos, sin] = turned(angle);
+    // The middle of a face that is all in the frame is half a face inside: that of the smallest at least.
+    const left = Math.max(part.x, minSize / 2);
+    const top = Math.max(part.y, minSize / 2);
+    const wide = Math.max(0, Math.min(part.x + part.width, width - minSize / 2) - left);
+    const high = Math.max(0, Math.min(part.y + part.height, height - minSize / 2) - top);
+    const across = wide * cos + high * sin + maxSize;
+    const down = wide * sin + high * cos + maxSize;
+    // Nor is there more room for a large face than the frame, turned, has for its middle.
+    const room = (size: number, a: number, b: number) =>
+      Math.max(0, width - size) * a + Math.max(0, height - size) * b + size;
+    const region = {
+      width: Math.min(across, Math.max(room(minSize, cos, sin), room(maxSize, cos, sin))),
+      height: Math.min(down, Math.max(room(minSize, sin, cos), room(maxSize, sin, cos))),
+    };
+    return {
+      x: left + (wide - region.width) / 2,
+      y: top + (high - region.height) / 2,
+      ...region,
+    };
   }
 
   return {
@@ -242,7 +315,7 @@ function turned(angle: number): [cos: number, sin: number] {
 }
 
 function isNew(post: Post): boolean {
-  return post.sweptAt === Number.NEGATIVE_INFINITY;
+  return post.sweeps < post.rota.length;
 }
 
 function sweepPatience(post: Post): number {
@@ -277,15 +350,19 @@ function sumOf<T>(items: readonly T[], value: (item: T) => number): number {
   return items.reduce((sum, item) => sum + value(item), 0);
 }
 
-/** Bands of sizes, an octave each; the larger the faces, the fewer and larger the tiles. */
+/** Bands of sizes: the small ones, then an octave each; the larger the faces, the fewer and larger the tiles. */
 function createPosts({ width, height, minFace }: ScheduleSettings): Post[] {
   const largest = Math.min(width, height);
   const never = Number.NEGATIVE_INFINITY;
   const posts: Post[] = [];
+  const smallest = Math.max(WINDOW, minFace);
+  const bands = [{ minSize: smallest, maxSize: LARGE * smallest }];
+  for (let minSize = LARGE * smallest; minSize <= largest; minSize *= 2)
+    bands.push({ minSize, maxSize: Math.min(2 * minSize, largest) });
   for (const angle of ANGLES) {
-    const smallest = Math.max(WINDOW, minFace) * (angle === 0 ? 1 : TILTED_SIZE);
-    for (let minSize = smallest; minSize <= largest; minSize *= 2) {
-      const maxSize = Math.min(2 * minSize, largest);
+    for (const { minSize, maxSize } of bands) {
+      if (angle !== 0 && minSize === smallest) continue;
+      const rota = angle !== 0 ? ROTA.tilted : minSize === smallest ? ROTA.small : ROTA.large;
       const columns = Math.max(1, Math.round(width / (TILE * maxSize)));
       const rows = Math.max(1, Math.round(height / (TILE * maxSize)));
       for (let row = 0; row < rows; row++) {
@@ -296,7 +373,8 @@ function createPosts({ width, height, minFace }: ScheduleSettings): Post[] {
             width: width / columns,
             height: height / rows,
           };
-          posts.push({ core, minSize, maxSize, angle, scannedAt: never, sweptAt: never, dueAt: never });
+          const past = { turns: 0, sweeps: 0, scannedAt: never, sweptAt: never, dueAt: never };
+          posts.push({ core, minSize, maxSize, angle, rota, ...past });
         }
       }
     }
@@ -305,7 +383,7 @@ function createPosts({ width, height, minFace }: ScheduleSettings): Post[] {
 }
 
 /** How many windows a cascade tries in a region: the cost of a scan in a unit that is the same on every device. */
-export function windowsIn(unit: Omit<ScanUnit, "windows">): number {
+export function windowsIn(unit: Omit<ScanUnit, "windows" | "by">): number {
   const { region, minSize, maxSize, face, scaleFactor } = unit;
   let windows = 0;
   for (let size = minSize; size <= maxSize; size *= scaleFactor) {

@@ -15,6 +15,8 @@ export interface Sighting {
   readonly trackId: string | null;
   /** How far the head is tilted, in degrees, clockwise in the picture; 0 when absent. */
   readonly angle?: number;
+  /** Looks of the cascades in this frame that agree on it; 1 when absent. */
+  readonly looks?: number;
 }
 
 /** Two hits whose overlap is more than this are one face. */

@@ -50,14 +50,24 @@ export interface Tracker {
 
 /** Cascade hits that make a track a face. */
 const CONFIRMING_HITS = 3;
-/** A track that is no face yet lives this long without a hit, in milliseconds. */
+/**
+ * A track that is no face yet lives this long without a hit, in milliseconds, and this many frames however seldom
+ * they come: each is a chance to look at it.
+ */
 const UNCONFIRMED_LIFE = 400;
+const UNCONFIRMED_FRAMES = 3;
 /** A face that only its template keeps alive must look like a face again within this time, in milliseconds. */
 const TEMPLATE_LIFE = 4_000;
 /** How far a face may be from where it is expected, in face widths, and how much that grows a second unseen. */
 const REACH = 0.6;
 const REACH_GROWTH = 1.0;
 const MAX_REACH = 1.5;
+/** What only the tracker knows of a track. */
+interface Followed extends Track {
+  /** Frames since the cascade last found it. */
+  readonly misses: number;
+}
+
 /** Natural logarithm of the largest believable change in size between sights. */
 const MAX_SIZE_CHANGE = Math.log(1.7);
 /** Share of a new measurement in position, size and velocity (an alpha-beta filter). */
@@ -71,7 +81,7 @@ const VELOCITY_HALF_LIFE = 300;
 
 /** Follows faces: ids never repeat and stay with their person when two pass each other. Pure but for its state. */
 export function createTracker(settings: TrackerSettings): Tracker {
-  let tracks: readonly Track[] = [];
+  let tracks: readonly Followed[] = [];
   let previousAt = Number.NEGATIVE_INFINITY;
 
   function update(sightings: readonly Sighting[], at: number): readonly Track[] {
@@ -95,24 +105,29 @@ export function createTracker(settings: TrackerSettings): Tracker {
     return tracks;
   }
 
-  function begin(sighting: Sighting, at: number): Track {
+  function begin(sighting: Sighting, at: number): Followed {
     return {
       id: settings.newId(),
       box: sighting.box,
       since: at,
       lastSeenAt: at,
       lastFaceAt: at,
-      hits: 1,
+      hits: Math.min(sighting.looks ?? 1, CONFIRMING_HITS - 1),
+      misses: 0,
       seen: true,
+      // A glimpse in one frame is no face, whoever agrees on it.
       confirmed: false,
       velocity: { x: 0, y: 0 },
       angle: sighting.angle ?? 0,
     };
   }
 
-  function lives(track: Track, at: number): boolean {
+  function lives(track: Followed, at: number): boolean {
+    if (!track.confirmed) {
+      if (track.misses < UNCONFIRMED_FRAMES) return true;
+      return at - track.lastFaceAt <= Math.min(UNCONFIRMED_LIFE, settings.lostAfter);
+    }
     if (at - track.lastSeenAt > settings.lostAfter) return false;
-    if (!track.confirmed) return at - track.lastFaceAt <= Math.min(UNCONFIRMED_LIFE, settings.lostAfter);
     return at - track.lastFaceAt <= Math.max(TEMPLATE_LIFE, settings.lostAfter);
   }
 
@@ -128,7 +143,7 @@ export function createTracker(settings: TrackerSettings): Tracker {
   };
 }
 
-function predict(track: Track, elapsed: number): Track {
+function predict(track: Followed, elapsed: number): Followed {
   return {
     ...track,
     box: {
@@ -139,16 +154,17 @@ function predict(track: Track, elapsed: number): Track {
   };
 }
 
-function missed(track: Track, elapsed: number): Track {
+function missed(track: Followed, elapsed: number): Followed {
   const damping = 0.5 ** ((elapsed * 1000) / VELOCITY_HALF_LIFE);
   return {
     ...track,
+    misses: track.misses + 1,
     seen: false,
     velocity: { x: track.velocity.x * damping, y: track.velocity.y * damping },
   };
 }
 
-function correct(track: Track, sighting: Sighting, at: number, elapsed: number): Track {
+function correct(track: Followed, sighting: Sighting, at: number, elapsed: number): Followed {
   const expected = centre(track.box);
   const found = centre(sighting.box);
   const error = { x: found.x - expected.x, y: found.y - expected.y };
@@ -166,6 +182,7 @@ function correct(track: Track, sighting: Sighting, at: number, elapsed: number):
     lastSeenAt: Math.max(at, track.lastSeenAt),
     lastFaceAt: sighting.by === "cascade" ? Math.max(at, track.lastFaceAt) : track.lastFaceAt,
     hits,
+    misses: sighting.by === "cascade" ? 0 : track.misses + 1,
     seen: true,
     confirmed: track.confirmed || hits >= CONFIRMING_HITS,
     velocity: { x: track.velocity.x + gain * error.x, y: track.velocity.y + gain * error.y },

@@ -64,9 +64,34 @@ describe("the tracker", () => {
     const faces = tracker();
     faces.update([face(100)], 0);
     faces.update([], 200);
+    faces.update([], 300);
     expect(faces.tracks).toHaveLength(1);
     faces.update([], 401);
     expect(faces.tracks).toEqual([]);
+  });
+
+  it("gives what was seen once three more frames, however seldom they come, and no face more than its time", () => {
+    for (const rate of [1, 2, 5, 12.5, 30, 60]) {
+      const faces = tracker();
+      faces.update([face(100)], 0);
+      for (const frame of [1, 2]) {
+        expect(faces.tracks).toHaveLength(1);
+        faces.update([], (frame * 1000) / rate);
+      }
+      // Whoever looks for it in the third frame still knows where.
+      expect(faces.tracks).toHaveLength(1);
+      faces.update([face(100)], 3000 / rate);
+      faces.update([face(100)], 4000 / rate);
+      expect(faces.tracks.map(({ id, confirmed }) => [id, confirmed])).toEqual([["track-1", true]]);
+    }
+  });
+
+  it("takes two looks of one frame for two hits, and never for a face: that takes a second frame", () => {
+    const faces = tracker();
+    faces.update([{ ...face(100), looks: 8 }], 0);
+    expect(faces.tracks[0]).toMatchObject({ hits: 2, confirmed: false });
+    faces.update([face(100)], 200);
+    expect(faces.tracks[0]).toMatchObject({ hits: 3, confirmed: true });
   });
 
   it("lets a template keep a track for some seconds, not for ever", () => {
