@@ -262,7 +262,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   function tellHealth(): void {
     const publisher = outlets?.publisher;
-    if (publisher === undefined) return;
+    // Nobody hears it yet.
+    if (publisher?.stats().connected !== true) return;
     healthDue = false;
     // `health` reads a file of the kernel's and does not fail; the rest is handed over at once.
     void health().then((message) => publisher.health(message));
@@ -292,7 +293,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         options.onFrame?.(frame, latency, lifecycle.live.length);
         if (meter.frames === 1) notifier.ready();
         // As soon as there is something to tell, and somebody who hears it.
-        if (healthDue && outlets?.publisher.stats().connected === true) tellHealth();
+        if (healthDue) tellHealth();
       },
       release: ({ frame }) => frame.release(),
     });

@@ -16,6 +16,8 @@ interface BenchResult {
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number };
   readonly stages: Readonly<Record<Stage, number>>;
   readonly facesPerFrame: number;
+  /** Of all threads. */
+  readonly cpuMsPerFrame: number;
   /** The peak of the daemon's process, in which nothing else runs. */
   readonly rssMiB: number;
 }
@@ -26,6 +28,7 @@ interface Measured {
   readonly latencies: readonly number[];
   readonly faces: number;
   readonly seconds: number;
+  readonly cpuMs: number;
   readonly peakRssMiB: number;
 }
 
@@ -47,7 +50,7 @@ async function bench(video: string, configFile: string | undefined, app: string)
     http: { ...base.http, listen: "none" },
   };
   try {
-    const { stages, latencies, faces, seconds, peakRssMiB } = await measure(config, app);
+    const { stages, latencies, faces, seconds, cpuMs, peakRssMiB } = await measure(config, app);
     const frames = latencies.length;
     if (frames === 0) throw new Error(`${video}: no frame could be read`);
     return {
@@ -63,6 +66,7 @@ async function bench(video: string, configFile: string | undefined, app: string)
         Object.entries(stages).map(([stage, total]) => [stage, round(total / frames)]),
       ) as BenchResult["stages"],
       facesPerFrame: round(faces / frames),
+      cpuMsPerFrame: round(cpuMs / frames),
       rssMiB: round(peakRssMiB),
     };
   } finally {
@@ -115,8 +119,8 @@ try {
   const result = await bench(values.video, values.config, values.app);
   if (values.json) console.log(JSON.stringify(result));
   else {
-    const { stages, latencyMs, framesPerSecond, rssMiB } = result;
-    console.table({ ...stages, ...latencyMs, framesPerSecond, rssMiB });
+    const { stages, latencyMs, framesPerSecond, cpuMsPerFrame, rssMiB } = result;
+    console.table({ ...stages, ...latencyMs, framesPerSecond, cpuMsPerFrame, rssMiB });
   }
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`);

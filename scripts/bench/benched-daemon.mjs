@@ -13,6 +13,8 @@ process.once("message", async (config) => {
   const latencies = [];
   let faces = 0;
   let begun;
+  let usedBefore;
+  let used = 0;
   let ended = 0;
   try {
     const daemon = await startDaemon({
@@ -22,18 +24,22 @@ process.once("message", async (config) => {
       environment: process.env,
       onStage: (stage, milliseconds) => {
         begun ??= performance.now() - milliseconds;
+        usedBefore ??= process.cpuUsage();
         stages[stage] += milliseconds;
       },
       onFrame: (_frame, latency, inView) => {
         ended = performance.now();
+        const { user, system } = process.cpuUsage(usedBefore);
+        used = (user + system) / 1000;
         latencies.push(latency);
         faces += inView;
       },
     });
     await daemon.finished;
     const peakRssMiB = process.resourceUsage().maxRSS / 1024;
-    process.send({ stages, latencies, faces, seconds: (ended - (begun ?? ended)) / 1000, peakRssMiB }, () =>
-      process.exit(0),
+    process.send(
+      { stages, latencies, faces, seconds: (ended - (begun ?? ended)) / 1000, cpuMs: used, peakRssMiB },
+      () => process.exit(0),
     );
   } catch (error) {
     process.send({ error: error.message }, () => process.exit(1));
