@@ -112,6 +112,8 @@ const ROTA = {
   large: ["main", "second", "left", "right", "main", "second"],
   tilted: ["main", "second"],
 } as const;
+/** Of its cascades, how many have had their turn at tilted heads before sweeps become seldom. */
+const FIRST_TILTED = 1;
 /** Who looks where something moves. */
 const MOVING_ROTA = ["second", "main"] as const;
 /** What a window costs the profile cascade, in windows of a frontal one. */
@@ -315,7 +317,7 @@ function turned(angle: number): [cos: number, sin: number] {
 }
 
 function isNew(post: Post): boolean {
-  return post.sweeps < post.rota.length;
+  return post.sweeps < (post.angle === 0 ? post.rota.length : FIRST_TILTED);
 }
 
 function sweepPatience(post: Post): number {
