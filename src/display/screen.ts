@@ -32,6 +32,8 @@ export interface ScreenTimes {
   readonly plugPoll: number;
   /** A child that takes no picture for this long is ended and started again. */
   readonly stuckAfter: number;
+  /** The same for its first picture: at its first start GStreamer looks through all its plugins. */
+  readonly firstPictureWithin: number;
   /** What a child is given to end by itself, and then after TERM. */
   readonly stopGrace: number;
 }
@@ -42,6 +44,7 @@ export const SCREEN_TIMES: ScreenTimes = {
   healthyAfter: 10_000,
   plugPoll: 2000,
   stuckAfter: 10_000,
+  firstPictureWithin: 90_000,
   stopGrace: 700,
 };
 
@@ -182,7 +185,7 @@ export function createScreen(options: ScreenOptions): Screen {
       },
     });
     options.onOpen(target);
-    const end = await watch(player, target, times, signal);
+    const end = await watch(player, target, times, () => shownSince !== undefined, signal);
     player = undefined;
     const shownFor = shownSince === undefined ? 0 : Math.max(1, Date.now() - shownSince);
     return { fault: end ?? explain(child.stderr(), target.kind), shownFor };
@@ -237,9 +240,12 @@ const NOTHING_FOUND = fault(
 
 const execFileAsync = promisify(execFile);
 
+/** Loading GStreamer from a slow card takes a while; a tool that is not there says so at once. */
+const VERSION_PATIENCE = 60_000;
+
 async function versionOf(launcher: string): Promise<GStreamerVersion | undefined> {
   try {
-    const { stdout } = await execFileAsync(launcher, ["--version"], { timeout: 10_000 });
+    const { stdout } = await execFileAsync(launcher, ["--version"], { timeout: VERSION_PATIENCE });
     return parseVersion(stdout) ?? { major: 1, minor: 0 };
   } catch {
     return undefined;
@@ -389,6 +395,7 @@ async function watch(
   player: Player,
   output: Output,
   times: ScreenTimes,
+  hasShown: () => boolean,
   signal: AbortSignal,
 ): Promise<DisplayFault | undefined> {
   let exited = false;
@@ -407,7 +414,7 @@ async function watch(
     await pause(interval, over.signal);
     if (over.signal.aborted) break;
     if (!isPluggedIn(output)) found = UNPLUGGED;
-    else if (player.pendingFor() > times.stuckAfter) found = STUCK;
+    else if (player.pendingFor() > (hasShown() ? times.stuckAfter : times.firstPictureWithin)) found = STUCK;
   }
   signal.removeEventListener("abort", wake);
   if (!exited) await end(player, exit, found === STUCK ? 0 : times.stopGrace);

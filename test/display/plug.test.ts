@@ -7,7 +7,15 @@ import { memoryLogger, until } from "./fixtures.js";
 
 /** The kms sink on folders that look like a machine's, with a stand-in for gst-launch-1.0 that tells what it got. */
 
-const times = { ...SCREEN_TIMES, firstBackoff: 50, longestBackoff: 400, plugPoll: 50, stopGrace: 500 };
+const times = {
+  ...SCREEN_TIMES,
+  firstBackoff: 50,
+  longestBackoff: 400,
+  plugPoll: 50,
+  stuckAfter: 200,
+  firstPictureWithin: 1500,
+  stopGrace: 500,
+};
 let root: string;
 let controller: AbortController;
 let screen: Screen | undefined;
@@ -106,4 +114,17 @@ it("says that another process owns the display, and tries again with growing pau
   });
   await until(() => screen.counts.starts >= 3, "more tries");
   expect(log.lines).toHaveLength(1);
+});
+
+it("gives the first picture more time than the others, as GStreamer may look through its plugins first", async () => {
+  plug("connected");
+  const { screen } = open("1.22.0", 'sleep 0.8\necho "Setting pipeline to PLAYING ..."\nexec cat >/dev/null');
+  await until(() => screen.state === "showing", "the first picture");
+  expect(screen.counts.starts).toBe(1);
+});
+
+it("does not wait for ever for the first picture", async () => {
+  plug("connected");
+  const { screen } = open("1.22.0", "exec sleep 20");
+  await until(() => screen.fault?.code === "stuck", "the child to be given up");
 });

@@ -9,6 +9,7 @@ const times = {
   longestBackoff: 400,
   plugPoll: 50,
   stuckAfter: 1000,
+  firstPictureWithin: 1000,
   stopGrace: 500,
 };
 const nowhere = {
