@@ -65,7 +65,7 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
     await machine.must("systemctl restart --no-block emotiond");
     await active();
   };
-  const active = (limit = 120) =>
+  const active = (limit = 240) =>
     until("the service is active", limit, async () => (await property("ActiveState")) === "active");
   const heard = (since: number, test: (message: Message) => boolean) =>
     broker.messages.some((message) => message.at >= since && test(message));
@@ -96,14 +96,14 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
     await configure("source: {type: libcamera}");
     await machine.must(`
       mkdir -p ${dropIns}
-      printf '[Service]\nTimeoutStartSec=40\nWatchdogSec=10\n' >${dropIns}/short.conf
+      printf '[Service]\nTimeoutStartSec=90\nWatchdogSec=10\n' >${dropIns}/short.conf
       systemctl daemon-reload
       systemctl restart --no-block emotiond`);
-    await sleep(50_000);
-    expect(await property("ActiveState")).toBe("activating");
-    expect(await property("NRestarts")).toBe("0");
-    expect(await journal()).not.toMatch(/timed out/);
+    await sleep(100_000);
+    const state = [await property("ActiveState"), await property("NRestarts")];
     await machine.must(`rm -r ${dropIns}; systemctl daemon-reload`);
+    expect(state).toEqual(["activating", "0"]);
+    expect(await journal()).not.toMatch(/start operation timed out/);
   });
 
   it("is ready with the first frame of the V4L2 camera, and says online and running", async () => {
