@@ -16,13 +16,12 @@ import { createPipelineMeter } from "./meter.js";
 import { readMqttCredentials } from "./mqtt/credentials.js";
 import type { Command, CommandResult } from "./mqtt/publisher.js";
 import { type Outlets, openOutlets } from "./outlets.js";
-import { createPipeline, type FoundFaces, type Stage } from "./pipeline.js";
+import { createPipeline, type Stage } from "./pipeline.js";
 import { createSnapshots } from "./snapshots.js";
 import type { Logger } from "./system/log.js";
 import { createServiceNotifier } from "./system/notify.js";
 import { readTemperature } from "./system/temperature.js";
 import { startWatchdog, watchdogInterval } from "./system/watchdog.js";
-import { type RunningStages, runTwoStages } from "./two-stages.js";
 import { VERSION } from "./version.js";
 import { toFractions } from "./vision/box.js";
 import { cropFaces } from "./vision/crop.js";
@@ -54,12 +53,6 @@ export interface Daemon {
    * @throws the error of a part that refuses it; then the old configuration goes on.
    */
   reload(config: Config): Promise<void>;
-}
-
-interface TakenFrame {
-  readonly frame: Frame;
-  /** On performance.now()'s clock. */
-  readonly begunAt: number;
 }
 
 /** OpenCV would take all: what the camera's program, its driver and the rest of the system need is left to them. */
@@ -125,6 +118,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let choosing = new AbortController();
   let outlets: Outlets | undefined;
   let paused = false;
+  let frameUnderWay: Promise<void> = Promise.resolve();
   let lastFrame: Instant | undefined;
   let noticeShown = "";
   let healthDue = true;
@@ -269,41 +263,45 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     void health().then((message) => publisher.health(message));
   }
 
-  /** Frames from the camera to the last stage, until there are no more. */
-  function work(): RunningStages {
-    return runTwoStages<TakenFrame, FoundFaces>({
-      take: async () => {
-        for (;;) {
-          const frame = await slot.take(signal);
-          if (frame === null) return null;
-          if (!paused) return { frame, begunAt: performance.now() };
-          frame.release();
-        }
-      },
-      first: ({ frame }) => {
-        lastFrame = { takenAt: frame.takenAt, steadyAt: frame.steadyAt };
-        return pipeline.find(frame);
-      },
-      second: async ({ frame, begunAt }, found) => {
-        await pipeline.tell(frame, found);
-        const done = performance.now();
-        const latency = done - (lossless ? begunAt : frame.steadyAt);
-        meter.done(done, latency);
-        outlets?.metrics.frame(latency);
-        options.onFrame?.(frame, latency, lifecycle.live.length);
-        if (meter.frames === 1) notifier.ready();
-        // As soon as there is something to tell, and somebody who hears it.
-        if (healthDue) tellHealth();
-      },
-      release: ({ frame }) => frame.release(),
-    });
+  /**
+   * Frames from the camera to the last stage, until there are no more. One at a time: to find faces in one beside the
+   * naming of those in the last was measured, and took each frame twice as long for no more frames a second, since
+   * most of either runs on this thread.
+   */
+  async function work(): Promise<void> {
+    for (;;) {
+      const frame = await slot.take(signal);
+      if (frame === null) return;
+      try {
+        if (paused) continue;
+        frameUnderWay = lookAt(frame);
+        await frameUnderWay;
+      } finally {
+        frame.release();
+      }
+    }
+  }
+
+  async function lookAt(frame: Frame): Promise<void> {
+    const begun = performance.now();
+    lastFrame = { takenAt: frame.takenAt, steadyAt: frame.steadyAt };
+    await pipeline.tell(frame, await pipeline.find(frame));
+    const done = performance.now();
+    const latency = done - (lossless ? begun : frame.steadyAt);
+    meter.done(done, latency);
+    outlets?.metrics.frame(latency);
+    options.onFrame?.(frame, latency, lifecycle.live.length);
+    if (meter.frames === 1) notifier.ready();
+    // As soon as there is something to tell, and somebody who hears it.
+    if (healthDue) tellHealth();
   }
 
   /** Puts another classifier to work, between two frames, and closes the one before when it is done. */
   async function replaceClassifier(next: Classifier): Promise<void> {
     const before = classifier;
     classifier = next;
-    await working?.settled();
+    // The frame that is under way may still be shown to it.
+    await frameUnderWay.catch(() => undefined);
     await before.close();
   }
 
@@ -319,7 +317,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       .catch((error: unknown) => logger.warn({ err: error }, "the engine could not be changed"));
   }
 
-  async function run(working: RunningStages): Promise<"ended" | "stopped"> {
+  async function run(working: Promise<void>): Promise<"ended" | "stopped"> {
     const healthTimer = setInterval(tellHealth, HEALTH_INTERVAL);
     const statusTimer = setInterval(() => {
       notifier.status(statusLine());
@@ -332,7 +330,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       logger,
     });
     try {
-      await working.finished;
+      await working;
       return signal.aborted ? "stopped" : "ended";
     } finally {
       clearInterval(healthTimer);
@@ -416,7 +414,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   // The camera's program takes as long to start as the rest does: it starts beside it.
   const watching = supervisor.run(signal).finally(() => slot.close());
-  let working: RunningStages | undefined;
+  let working: Promise<void> | undefined;
   let chosen: ChosenClassifier | undefined;
   let opened: Promise<Outlets>;
   try {
@@ -432,11 +430,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     // A live camera's first face is looked at meanwhile; a file's frames would only wait.
     if (lossless) outlets = await opened;
     working = work();
+    // Its error comes out in `run`.
+    working.catch(() => undefined);
     outlets = await opened;
     takeFaster(chosen.faster);
   } catch (error) {
     ending.abort();
-    await Promise.allSettled([working?.finished, watching, display.stop()]);
+    await Promise.allSettled([working, watching, display.stop()]);
     slot.discard();
     await chosen?.classifier.close();
     throw error;

@@ -35,7 +35,7 @@ export interface FoundFaces {
   readonly age: number;
 }
 
-/** A frame's way in two halves; the second of one frame may go on beside the first of the next. */
+/** A frame's way in two halves, since all faces may be ended between them. */
 export interface Pipeline {
   /** Finds and follows the faces, one frame at a time; the frame stays the caller's. */
   find(frame: Frame): Promise<FoundFaces>;
