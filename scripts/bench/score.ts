@@ -75,7 +75,7 @@ async function scoreClips(): Promise<void> {
       console.error(`score: ${truth.clip} is not there; set EMOTIOND_CLIPS to the folder that holds it`);
       continue;
     }
-    for (const size of sizes("native", truth)) {
+    for (const size of sizes(["native", "640x480bars"], truth)) {
       const place = placement(truth, size, size.fit);
       const faces = truth.frames.map((frame) =>
         frame.map(({ person, box }) => ({
@@ -177,7 +177,7 @@ function summarize(rows: readonly Row[]): Summary[] {
 /** Finding alone: grey frames that are in memory go in, no face comes out. */
 async function scoreStillScene(): Promise<void> {
   const results = [];
-  for (const size of sizes("640x480", { width: 640, height: 480 })) {
+  for (const size of sizes(["640x480"], { width: 640, height: 480 })) {
     const frames = stillScene(size.width, size.height);
     const subject = ours();
     const costs: number[] = [];
@@ -225,8 +225,11 @@ async function run(
   }
 }
 
-function sizes(standard: string, native: { readonly width: number; readonly height: number }): Size[] {
-  return (values.size.length === 0 ? [standard] : values.size).map((text) => parseSize(text, native));
+function sizes(
+  standard: readonly string[],
+  native: { readonly width: number; readonly height: number },
+): Size[] {
+  return (values.size.length === 0 ? standard : values.size).map((text) => parseSize(text, native));
 }
 
 function parseSize(text: string, native: { readonly width: number; readonly height: number }): Size {

@@ -266,8 +266,12 @@ export function createFaceFinder(
       await scan(grey, schedule.plan.plan(thumbnailOf(grey), known, at), schedule.plan);
     const fresh: Sighting[] = [];
     let room = isFirst ? WAITING_GUESSES : GUESSES;
+    // A face that only looks as it did is shown to whoever comes upon it: it may not be where it seems.
+    const sure = seen.filter(
+      ({ by, trackId }) => by === "cascade" || memories.get(trackId ?? "")?.misses === 0,
+    );
     for (const guess of guesses.splice(0)) {
-      if ([...seen, ...fresh].some((sighting) => isNear(sighting.box, guess.sighting))) continue;
+      if ([...sure, ...fresh].some((sighting) => isNear(sighting.box, guess.sighting))) continue;
       if (room-- <= 0) {
         guesses.push(guess);
         continue;
