@@ -28,6 +28,7 @@ export function confusionPicture(title: string, { accuracy, confusion }: Scores)
     `<text x="${LEFT - 8}" y="${TOP + i * CELL + CELL / 2 + 4}" text-anchor="end">${label}</text>`,
   ]);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12" fill="#6a7485">
+<title>${title}: confusion matrix</title>
 <rect width="${width}" height="${height}" rx="12" fill="#fff"/>
 <text x="${LEFT}" y="28" font-size="16" font-weight="600" fill="#1d2430">${title}: ${(accuracy * 100).toFixed(1)} %</text>
 ${[...labels, ...cells].join("\n")}
