@@ -36,6 +36,7 @@ const TEST = [
   { apt: "gstreamer1.0-plugins-base", files: [plugin("app")] },
   { apt: "gstreamer1.0-x", files: [plugin("ximagesink")] },
   { apt: "gstreamer1.0-plugins-good", files: [plugin("ximagesrc")] },
+  { apt: "gstreamer1.0-plugins-bad", files: [plugin("kms")] },
 ];
 
 /** Where the system keeps what a requirement looks for. */
