@@ -1,4 +1,3 @@
-import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
 import {
   type Architecture,
   BATCH_NORM_EPSILON,
@@ -7,7 +6,7 @@ import {
   shapeOf,
   shapes,
 } from "../architecture.js";
-import type { Merge } from "../heads.js";
+import { type Merge, merged } from "../heads.js";
 
 /** A network as it computes on the device: batch norm folded, one head, probabilities out. */
 export interface InferenceNetwork {
@@ -120,26 +119,16 @@ export function fold(
         return { ...layer, ...shapeOf(known, layer.input) };
       case "dense": {
         const inputs = shapeOf(known, layer.input).channels;
-        const kernel = value(`${layer.name}/kernel`);
-        const bias = value(`${layer.name}/bias`);
-        const blended = (both: Float32Array, at: number, label: number) =>
-          (head.own[label] as number) * (both[at + label] as number) +
-          (head.votes[label] as number) * (both[at + EMOTION_COUNT + label] as number);
-        const weights = new Float32Array(inputs * EMOTION_COUNT);
-        for (let i = 0; i < weights.length; i++) {
-          const row = Math.floor(i / EMOTION_COUNT);
-          weights[i] =
-            (blended(kernel, row * layer.units, i % EMOTION_COUNT) * FEATURE_SCALE) / head.temperature;
-        }
+        const { offsets, temperature } = head;
+        const kernel = merged(value(`${layer.name}/kernel`), { ...head, offsets: offsets.map(() => 0) });
+        const bias = merged(value(`${layer.name}/bias`), head);
         return {
           op: "dense",
           name: layer.name,
           input: layer.input,
           inputs,
-          weights,
-          bias: Float32Array.from({ length: EMOTION_COUNT }, (_, label) => {
-            return (blended(bias, 0, label) + (head.offsets[label] ?? 0)) / head.temperature;
-          }),
+          weights: kernel.map((weight) => (weight * FEATURE_SCALE) / temperature),
+          bias: bias.map((offset) => offset / temperature),
         };
       }
     }
