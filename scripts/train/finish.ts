@@ -9,7 +9,7 @@ import { exportModel } from "./export/export.js";
 import { chooseHead } from "./export/head.js";
 import { fold } from "./export/inference.js";
 import { writeKeras } from "./export/keras.js";
-import { merged } from "./heads.js";
+import { mixed } from "./heads.js";
 import { majorities, predictions, score } from "./metrics.js";
 import type { Network } from "./network.js";
 import type { Preset } from "./presets.js";
@@ -49,6 +49,9 @@ export async function finish(run: FinishedRun): Promise<void> {
     epochs: history.length,
     hours: Math.round(hours * 100) / 100,
     init: command.init,
+    ...(command.teacher === undefined
+      ? {}
+      : { teacher: { folder: command.teacher, share: command.teacherShare } }),
   });
   console.log(
     `exported to ${command.out}; largest difference of a score from the trained network, over 500 faces:`,
@@ -63,7 +66,7 @@ export async function finish(run: FinishedRun): Promise<void> {
     await writeKeras(fold(preset.architecture, values, head.settings), command.keras);
     console.log(`Keras' model.json and weights.h5: ${command.keras}`);
   }
-  const predicted = predictions(merged(both, head.settings));
+  const predicted = predictions(mixed(both, head.settings));
   const original = score(predicted, evaluation.labels);
   const ferplus = evaluation.votes === null ? null : score(predicted, majorities(evaluation));
   const { parameters, macs } = cost(preset.architecture);

@@ -55,15 +55,15 @@ export function predictions(rows: Float32Array): Uint8Array {
   return result;
 }
 
-/** Softmax of each seven logits over a temperature. */
-export function softmax(logits: Float32Array, temperature = 1): Float32Array {
+/** Softmax of each seven logits. */
+export function softmax(logits: Float32Array): Float32Array {
   const result = new Float32Array(logits.length);
   for (let at = 0; at < logits.length; at += EMOTION_COUNT) {
     const row = logits.subarray(at, at + EMOTION_COUNT);
     const highest = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
     let sum = 0;
     for (let label = 0; label < EMOTION_COUNT; label++) {
-      const value = Math.exp(((row[label] as number) - highest) / temperature);
+      const value = Math.exp((row[label] as number) - highest);
       result[at + label] = value;
       sum += value;
     }

@@ -24,12 +24,18 @@ export interface Parameter {
   readonly decay: boolean;
 }
 
+/** Which of the features that the last layer sees are left out in a step: a share of them, drawn by the seed. */
+export interface Dropout {
+  readonly rate: number;
+  readonly seed: number;
+}
+
 /** A network in training: its variables and its forward pass. */
 export interface Network {
   readonly architecture: Architecture;
   readonly parameters: readonly Parameter[];
   /** Logits with this batch's statistics; the running averages move on. Its gradient is fused. */
-  train(images: Tensor4D): Tensor2D;
+  train(images: Tensor4D, dropout?: Dropout): Tensor2D;
   /** Logits with the running averages, from `values` in the place of the variables if given (the EMA). */
   infer(images: Tensor4D, values?: ReadonlyMap<string, Tensor>): Tensor2D;
 }
@@ -73,7 +79,12 @@ export function createNetwork(architecture: Architecture, random: Random): Netwo
     return found;
   };
 
-  const forward = (images: Tensor4D, training: boolean, value: (name: string) => Tensor): Tensor2D => {
+  const forward = (
+    images: Tensor4D,
+    training: boolean,
+    value: (name: string) => Tensor,
+    dropout?: Dropout,
+  ): Tensor2D => {
     const outputs = new Map<string, Tensor>([["input", images]]);
     const output = (name: string): Tensor4D => outputs.get(name) as Tensor4D;
     for (const layer of architecture.layers) {
@@ -109,12 +120,14 @@ export function createNetwork(architecture: Architecture, random: Random): Netwo
         case "add":
           outputs.set(layer.name, addRelu(output(layer.a), output(layer.b)));
           break;
-        case "flatten":
+        case "flatten": {
+          const row = tf.mul(tf.reshape(output(layer.input), [images.shape[0], -1]), FEATURE_SCALE);
           outputs.set(
             layer.name,
-            tf.mul(tf.reshape(output(layer.input), [images.shape[0], -1]), FEATURE_SCALE),
+            dropout === undefined ? row : tf.dropout(row, dropout.rate, undefined, dropout.seed),
           );
           break;
+        }
         case "dense": {
           const x = outputs.get(layer.input) as Tensor2D;
           outputs.set(
@@ -132,7 +145,7 @@ export function createNetwork(architecture: Architecture, random: Random): Netwo
   return {
     architecture,
     parameters,
-    train: (images) => forward(images, true, variable),
+    train: (images, dropout) => forward(images, true, variable, dropout),
     infer: (images, values) =>
       tf.tidy(() => forward(images, false, (name) => values?.get(name) ?? variable(name))),
   };

@@ -14,6 +14,8 @@ export interface Preset {
   readonly weightDecay: number;
   readonly averageDecay: number;
   readonly smoothing: number;
+  /** Share of the features that the last layer does not see in a step (dropout), 0 to 1. */
+  readonly dropout: number;
   /** Side in pixels of the middle of the 48 × 48 picture that the network sees. */
   readonly window: number;
   /** Sides of the input during training: from this share of the run on. Small ones first cost half as much. */
@@ -23,14 +25,15 @@ export interface Preset {
   readonly repeats: readonly number[];
 }
 
+/** Strong: after sixty epochs of half as much, the network knew its own pictures much better than others. */
 const augmentation: Augmentation = {
   flip: true,
-  shift: 3,
-  rotation: 10,
-  scale: 0.12,
-  contrast: 0.25,
-  brightness: 20,
-  erasing: 0.1,
+  shift: 4,
+  rotation: 15,
+  scale: 0.15,
+  contrast: 0.3,
+  brightness: 25,
+  erasing: 0.35,
 };
 
 /** Ours: 2.8 M parameters and 72 MMAC a face, all of it in dense 3 × 3 convolutions, which CPUs run best. */
@@ -57,6 +60,7 @@ export const edge: Preset = {
   weightDecay: 5e-4,
   averageDecay: 0.998,
   smoothing: 0.05,
+  dropout: 0.25,
   window: 44,
   sizes: [
     { from: 0, size: 34 },
@@ -66,7 +70,7 @@ export const edge: Preset = {
   repeats: [1, 3, 1, 1, 1, 1, 1],
 };
 
-/** A net small enough for tests and first tries. */
+/** A net small enough for tests and first tries: it has no room to learn by heart, nor time to get used to much. */
 export const tiny: Preset = {
   ...edge,
   architecture: resNet(
@@ -85,7 +89,17 @@ export const tiny: Preset = {
   epochs: 10,
   batch: 32,
   learningRate: 0.05,
+  dropout: 0,
   sizes: [{ from: 0, size: 44 }],
+  augmentation: {
+    flip: true,
+    shift: 3,
+    rotation: 10,
+    scale: 0.12,
+    contrast: 0.25,
+    brightness: 20,
+    erasing: 0.1,
+  },
 };
 
 export const PRESETS: Readonly<Record<string, Preset>> = { edge, tiny };

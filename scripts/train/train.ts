@@ -32,8 +32,12 @@ async function main(): Promise<void> {
     await trainSeed(command, data);
     return;
   }
-  const chosen =
-    command.learningRate === undefined ? preset : { ...preset, learningRate: command.learningRate };
+  const chosen: Preset = {
+    ...preset,
+    learningRate: command.learningRate ?? preset.learningRate,
+    // What starts from a model has nothing to learn from small pictures any more.
+    sizes: command.init === undefined ? preset.sizes : [{ from: 0, size: preset.architecture.inputSize }],
+  };
   const trained = command.exportOnly ? lastCheckpoint(command, chosen) : await run(command, chosen, data);
   const { network, optimizer, history } = trained;
   await finish({ command, preset: chosen, data, network, averages: optimizer.averages, history });

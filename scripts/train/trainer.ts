@@ -1,7 +1,7 @@
 import { augmentedBatch, plainBatch } from "./augment.js";
 import { type EpochRecord, loadCheckpoint, type Progress, saveCheckpoint } from "./checkpoint.js";
 import type { Dataset } from "./data/dataset.js";
-import { evenMerge, merged, OUTPUTS } from "./heads.js";
+import { evenMix, mixed, OUTPUTS } from "./heads.js";
 import { majorities, predictions, type Scores, score } from "./metrics.js";
 import { createNetwork, type Network } from "./network.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
@@ -85,11 +85,12 @@ export async function train(options: TrainOptions): Promise<Trained> {
         preset.augmentation,
         random,
       );
+      const dropout = preset.dropout > 0 ? { rate: preset.dropout, seed: random.below(2 ** 31) } : undefined;
       rate = learningRate(share(epoch * batches + batch + 1), preset.warmup, preset.learningRate);
       const loss = tf.tidy(() => {
         const labels = tf.tensor2d(gatherTargets(wanted, chosen), [chosen.length, OUTPUTS]);
         const { value, grads } = tf.variableGrads(
-          () => twoHeadLoss(network.train(images), labels),
+          () => twoHeadLoss(network.train(images, dropout), labels),
           variables,
         );
         const gradients = new Map(
@@ -167,7 +168,7 @@ export function evaluate(
   preset: Preset,
 ): { readonly original: Scores; readonly ferplus: Scores | null } {
   const predicted = predictions(
-    merged(logits(network, values, dataset, preset), evenMerge(dataset.votes !== null)),
+    mixed(logits(network, values, dataset, preset), evenMix(dataset.votes !== null)),
   );
   return {
     original: score(predicted, dataset.labels),

@@ -6,7 +6,7 @@ import { type Architecture, resNet, shapeOf, shapes } from "../../scripts/train/
 import { graphModel, WEIGHTS_FILE } from "../../scripts/train/export/graph-model.js";
 import { fold, type InferenceNetwork } from "../../scripts/train/export/inference.js";
 import { onnxFloat, onnxInt8 } from "../../scripts/train/export/onnx.js";
-import { evenMerge, OUTPUTS } from "../../scripts/train/heads.js";
+import { evenMix, OUTPUTS } from "../../scripts/train/heads.js";
 import { createRandom } from "../../scripts/train/random.js";
 import { EMOTION_LABELS } from "../../src/emotion/labels.js";
 import type { Manifest, ModelFile } from "../../src/emotion/manifest.js";
@@ -56,7 +56,7 @@ export function smallNetwork(seed: number): InferenceNetwork {
 }
 
 function network(architecture: Architecture, seed: number): InferenceNetwork {
-  return fold(architecture, randomValues(architecture, seed), { ...evenMerge(true), temperature: 1 });
+  return fold(architecture, randomValues(architecture, seed), evenMix(true));
 }
 
 /** A model folder whose onnx-int8 file holds a network a hundred times the size of its onnx-fp32, and no other. */
@@ -125,7 +125,7 @@ export function writeSmallModel(seed = 1): string {
       epochs: 0,
       parameters: 1,
       macs: 1,
-      head: { ...evenMerge(true), temperature: 1 },
+      head: evenMix(true),
     },
   });
   return folder;

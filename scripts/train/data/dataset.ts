@@ -77,6 +77,14 @@ export function select(dataset: Dataset, indices: readonly number[]): Dataset {
   return { split: dataset.split, count: indices.length, pixels, labels, votes };
 }
 
+/** The same faces as in a mirror. */
+export function mirrored(dataset: Dataset): Dataset {
+  const pixels = dataset.pixels.slice();
+  for (let from = 0; from < pixels.length; from += PICTURE_SIZE)
+    pixels.subarray(from, from + PICTURE_SIZE).reverse();
+  return { ...dataset, pixels };
+}
+
 /**
  * The label that more than half of the raters gave, or null when there is none among the seven: FER+'s "majority".
  */

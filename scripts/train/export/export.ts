@@ -38,6 +38,8 @@ export interface ExportOptions {
   readonly hours: number;
   /** Folder of the model that the training started from. */
   readonly init: string | undefined;
+  /** Folder of the model whose answers it learnt from, and how much these counted. */
+  readonly teacher?: { readonly folder: string; readonly share: number };
 }
 
 export interface Exported {
@@ -83,6 +85,7 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
     [HEADS_FILE, bothHeads(options.architecture, options.values)],
   ]);
   const { parameters, macs } = cost(options.architecture);
+  const { teacher } = options;
   const startedFrom = options.init === undefined ? undefined : await readManifest(options.init);
   const manifest: Manifest = {
     schema: 1,
@@ -108,6 +111,9 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
       ...(startedFrom === undefined
         ? {}
         : { init: { version: startedFrom.version, epochs: epochsBehind(startedFrom) } }),
+      ...(teacher === undefined
+        ? {}
+        : { teacher: { version: (await readManifest(teacher.folder)).version, share: teacher.share } }),
       pictures: training.count,
       parameters,
       macs,

@@ -43,9 +43,12 @@ export function foldedForward(
           last = tf.reshape(from(layer.input), [images.shape[0], -1]);
           break;
         case "dense": {
-          const weights = tf.tensor2d(layer.weights, [layer.inputs, EMOTION_COUNT]);
-          last = tf.softmax(
-            tf.add(tf.matMul(outputs.get(layer.input) as Tensor2D, weights), tf.tensor1d(layer.bias)),
+          const features = outputs.get(layer.input) as Tensor2D;
+          last = tf.addN(
+            layer.heads.map(({ share, weights, bias }) => {
+              const matrix = tf.tensor2d(weights, [layer.inputs, EMOTION_COUNT]);
+              return tf.mul(tf.softmax(tf.add(tf.matMul(features, matrix), tf.tensor1d(bias))), share);
+            }),
           );
           break;
         }

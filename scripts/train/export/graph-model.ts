@@ -128,22 +128,27 @@ export function graphModel(network: InferenceNetwork): GraphModelFiles {
         break;
       }
       case "dense": {
-        const weights = floats(`${layer.name}/weights`, [layer.inputs, EMOTION_COUNT], layer.weights);
-        const product = node(`${layer.name}/product`, "MatMul", [from(layer.input), weights], {
-          ...FLOAT,
-          transpose_a: { b: false },
-          transpose_b: { b: false },
-        });
-        const logits = node(
-          layer.name,
-          "BiasAdd",
-          [product, floats(`${layer.name}/bias`, [EMOTION_COUNT], layer.bias)],
-          {
+        const [first, second] = layer.heads.map(({ name, share, ...head }) => {
+          const weights = floats(`${name}/weights`, [layer.inputs, EMOTION_COUNT], head.weights);
+          const product = node(`${name}/product`, "MatMul", [from(layer.input), weights], {
+            ...FLOAT,
+            transpose_a: { b: false },
+            transpose_b: { b: false },
+          });
+          const bias = floats(`${name}/bias`, [EMOTION_COUNT], head.bias);
+          const logits = node(`${name}/logits`, "BiasAdd", [product, bias], {
             ...FLOAT,
             data_format: { s: Buffer.from("NHWC").toString("base64") },
-          },
-        );
-        outputs.set(layer.name, node("scores", "Softmax", [logits]));
+          });
+          if (layer.heads.length === 1) return node("scores", "Softmax", [logits]);
+          const probabilities = node(`${name}/probabilities`, "Softmax", [logits]);
+          return node(`${name}/counted`, "Mul", [
+            probabilities,
+            floats(`${name}/share`, [], Float32Array.of(share)),
+          ]);
+        });
+        if (first === undefined) throw new Error(`${layer.name} has no head`);
+        outputs.set(layer.name, second === undefined ? first : node("scores", "AddV2", [first, second]));
         break;
       }
     }

@@ -6,9 +6,9 @@ import {
   shapeOf,
   shapes,
 } from "../architecture.js";
-import { type Merge, merged } from "../heads.js";
+import { type Mix, type Reading, readHead } from "../heads.js";
 
-/** A network as it computes on the device: batch norm folded, one head, probabilities out. */
+/** A network as it computes on the device: batch norm folded, probabilities out. */
 export interface InferenceNetwork {
   readonly name: string;
   readonly inputSize: number;
@@ -48,21 +48,22 @@ export interface InferenceFlatten {
   readonly channels: number;
 }
 
-/** Dense layer and softmax. */
+/** Heads, each a dense layer and softmax, and the sum of what they make probable. */
 export interface InferenceDense {
   readonly op: "dense";
   readonly name: string;
   readonly input: string;
   readonly inputs: number;
+  readonly heads: readonly InferenceHead[];
+}
+
+export interface InferenceHead {
+  readonly name: string;
+  /** How much it counts in the sum; all heads' together are 1. */
+  readonly share: number;
   /** `inputs` × 7, inputs in the order row, column, channel. */
   readonly weights: Float32Array;
   readonly bias: Float32Array;
-}
-
-/** How the two heads become one, and how sure it may be: chosen on PublicTest. */
-export interface HeadSettings extends Merge {
-  /** Merged logits are divided by it. */
-  readonly temperature: number;
 }
 
 /** Zero padding before and after, in TensorFlow's SAME: the odd pixel goes after. */
@@ -76,11 +77,11 @@ export function samePadding(
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
 
-/** Folds batch norm into the convolutions, and the heads, offsets and temperature into the last layer. */
+/** Folds batch norm into the convolutions, and how the heads are read into the last layer. */
 export function fold(
   architecture: Architecture,
   values: ReadonlyMap<string, Float32Array>,
-  head: HeadSettings,
+  mix: Mix,
 ): InferenceNetwork {
   const known = shapes(architecture);
   const value = (name: string): Float32Array => {
@@ -119,16 +120,24 @@ export function fold(
         return { ...layer, ...shapeOf(known, layer.input) };
       case "dense": {
         const inputs = shapeOf(known, layer.input).channels;
-        const { offsets, temperature } = head;
-        const kernel = merged(value(`${layer.name}/kernel`), { ...head, offsets: offsets.map(() => 0) });
-        const bias = merged(value(`${layer.name}/bias`), head);
+        const kernel = value(`${layer.name}/kernel`);
+        const bias = value(`${layer.name}/bias`);
+        const head = (name: "own" | "votes", share: number, reading: Reading): InferenceHead => ({
+          name,
+          share,
+          weights: readHead(kernel, name, {
+            scale: reading.scale * FEATURE_SCALE,
+            offsets: reading.offsets.map(() => 0),
+          }),
+          bias: readHead(bias, name, reading),
+        });
+        const heads = [head("own", mix.share, mix.own), head("votes", 1 - mix.share, mix.votes)];
         return {
           op: "dense",
           name: layer.name,
           input: layer.input,
           inputs,
-          weights: kernel.map((weight) => (weight * FEATURE_SCALE) / temperature),
-          bias: bias.map((offset) => offset / temperature),
+          heads: heads.filter(({ share }) => share > 0),
         };
       }
     }

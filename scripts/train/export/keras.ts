@@ -128,12 +128,21 @@ function describe(network: InferenceNetwork): { readonly config: object; readonl
         break;
       }
       case "dense": {
+        const shape = [EMOTION_COUNT];
         const config = { units: EMOTION_COUNT, activation: "softmax", use_bias: true };
-        outputs.set(step.name, layer("Dense", "scores", config, [from(step.input)], [EMOTION_COUNT]));
-        register("dense", [
-          { shape: [step.inputs, EMOTION_COUNT], data: step.weights },
-          { shape: [EMOTION_COUNT], data: step.bias },
-        ]);
+        const counted = step.heads.map(({ name: head, share, weights, bias }) => {
+          const probabilities = layer("Dense", head, config, [from(step.input)], shape);
+          register("dense", [
+            { shape: [step.inputs, EMOTION_COUNT], data: weights },
+            { shape, data: bias },
+          ]);
+          return layer("Rescaling", `${head}_counted`, { scale: share, offset: 0 }, [probabilities], shape);
+        });
+        const [only] = counted;
+        outputs.set(
+          step.name,
+          counted.length === 1 && only !== undefined ? only : layer("Add", "scores", {}, counted, shape),
+        );
         break;
       }
     }
@@ -146,7 +155,7 @@ function describe(network: InferenceNetwork): { readonly config: object; readonl
       trainable: true,
       layers,
       input_layers: [["faces", 0, 0]],
-      output_layers: [["scores", 0, 0]],
+      output_layers: [[(outputs.get(network.layers.at(-1)?.name ?? "") ?? input).name, 0, 0]],
     },
     registered_name: "Functional",
     build_config: { input_shape: null },

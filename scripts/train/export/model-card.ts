@@ -18,6 +18,11 @@ export function modelCard(manifest: Manifest): string {
   const { init } = training as { init?: { readonly version: string; readonly epochs: number } };
   const start =
     init === undefined ? "" : `, from the weights of version ${init.version} (${init.epochs} epochs)`;
+  const { teacher } = training as { teacher?: { readonly version: string; readonly share: number } };
+  const taught =
+    teacher === undefined
+      ? ""
+      : ` Of each target, ${percent(teacher.share)} was what version ${teacher.version} answered (distillation).`;
   return `# Model card: ${manifest.name} ${manifest.version}
 
 Names the emotion that a face shows: ${EMOTION_LABELS.join(", ")}. A residual network of
@@ -33,8 +38,8 @@ On FER-2013's ${int8.split} (${int8.n} faces), one pass, no test-time augmentati
 ${rows.join("\n")}
 
 FER-2013's own labels are noisy: people agree with them 65 times in 100. The FER+ majority is what more than half of
-ten raters saw${int8.ferplus === null ? "" : `, on the ${int8.ferplus.n} faces that have one`}. ${int8.split} chose the epochs, how the two label sets are weighed for
-each label, and the temperature, so these figures flatter a little; PrivateTest was not looked at.
+ten raters saw${int8.ferplus === null ? "" : `, on the ${int8.ferplus.n} faces that have one`}. ${int8.split} chose the epochs, how the two label sets are weighed, and
+the temperature, so these figures flatter a little; PrivateTest was not looked at.
 
 Share of each label that is found (recall, original labels):
 
@@ -48,8 +53,9 @@ ${percent(int8.calibrationError.before)} to ${percent(int8.calibrationError.afte
 ## How it was made
 
 \`npm run train\` on ${String(training.pictures)} faces of FER-2013's Training split and their FER+ votes; training faces that are
-pixel-identical to an evaluation face were left out. Preset \`${training.preset}\`, ${training.epochs} epochs, ${String(training.hours)} hours on two cores${start}. Two
-heads, one for the original labels and one for the votes, became one by a logistic regression of three numbers a label.
+pixel-identical to an evaluation face were left out. Preset \`${training.preset}\`, ${training.epochs} epochs, ${String(training.hours)} hours on two cores${start}.${taught} Two
+heads, one for the original labels and one for the votes, became one: the mean of what they make probable, each read with
+a scale and an offset for each label that were fitted on the evaluation faces.
 
 FER-2013 was gathered from the web by image search (Goodfellow et al. 2013); no licence is stated for the pictures, and
 they are not in this repository. FER+ is Microsoft's, MIT. The weights are MIT, as the rest of this repository.

@@ -159,11 +159,11 @@ function floatLayer(
   network: InferenceNetwork,
   input: string,
 ): string {
-  if (layer.op === "dense") return denseAndSoftmax(graph, layer, network, input);
+  if (layer.op === "dense") return headsAndSum(graph, layer, network, input);
   return graph.node("Flatten", layer.name, [input], { axis: 1 });
 }
 
-function denseAndSoftmax(
+function headsAndSum(
   graph: OnnxGraph,
   layer: InferenceDense,
   network: InferenceNetwork,
@@ -172,23 +172,30 @@ function denseAndSoftmax(
   const flatten = network.layers.find((other) => other.name === layer.input);
   if (flatten?.op !== "flatten") throw new Error(`${layer.name} does not follow a flatten layer`);
   const positions = flatten.side ** 2;
-  // ONNX flattens channel, row, column; the weights come in the order row, column, channel.
-  const weights = new Float32Array(layer.weights.length);
-  for (let position = 0; position < positions; position++) {
-    for (let channel = 0; channel < flatten.channels; channel++) {
-      const from = (position * flatten.channels + channel) * EMOTION_COUNT;
-      weights.set(
-        layer.weights.subarray(from, from + EMOTION_COUNT),
-        (channel * positions + position) * EMOTION_COUNT,
-      );
+  const [first, second] = layer.heads.map(({ name, share, weights, bias }) => {
+    // ONNX flattens channel, row, column; the weights come in the order row, column, channel.
+    const reordered = new Float32Array(weights.length);
+    for (let position = 0; position < positions; position++) {
+      for (let channel = 0; channel < flatten.channels; channel++) {
+        const from = (position * flatten.channels + channel) * EMOTION_COUNT;
+        reordered.set(
+          weights.subarray(from, from + EMOTION_COUNT),
+          (channel * positions + position) * EMOTION_COUNT,
+        );
+      }
     }
-  }
-  const logits = graph.node("Gemm", "logits", [
-    input,
-    graph.floats("logits/weights", [layer.inputs, EMOTION_COUNT], weights),
-    graph.floats("logits/bias", [EMOTION_COUNT], layer.bias),
-  ]);
-  return graph.node("Softmax", OUTPUT_NAME, [logits], { axis: 1 });
+    const logits = graph.node("Gemm", `${name}/logits`, [
+      input,
+      graph.floats(`${name}/weights`, [layer.inputs, EMOTION_COUNT], reordered),
+      graph.floats(`${name}/bias`, [EMOTION_COUNT], bias),
+    ]);
+    if (layer.heads.length === 1) return graph.node("Softmax", OUTPUT_NAME, [logits], { axis: 1 });
+    const probabilities = graph.node("Softmax", `${name}/probabilities`, [logits], { axis: 1 });
+    const weight = graph.floats(`${name}/share`, [], Float32Array.of(share));
+    return graph.node("Mul", `${name}/counted`, [probabilities, weight]);
+  });
+  if (first === undefined) throw new Error(`${layer.name} has no head`);
+  return second === undefined ? first : graph.node("Add", OUTPUT_NAME, [first, second]);
 }
 
 function finish(graph: OnnxGraph, network: InferenceNetwork, kind: string): Buffer {
