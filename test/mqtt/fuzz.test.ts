@@ -122,7 +122,7 @@ describe("fuzz", () => {
       },
       capturedLog().log,
       () => {},
-      { burst: 1e9, perSecond: 1e9, waiting: 1e9, timeout: 1000 },
+      { burst: 1e9, perSecond: 1e9, waiting: 1e9, answers: 1e9, timeout: 1000 },
     );
     const topic = fc.oneof(
       fc
