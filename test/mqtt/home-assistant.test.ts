@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { EMOTION_LABELS } from "../../src/emotion/labels.js";
 import { type DiscoverySubject, discoveryPayload, discoveryTopic } from "../../src/mqtt/home-assistant.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
+import abbreviations from "./support/home-assistant-abbreviations.json" with { type: "json" };
 import { DISCOVERY_TOPIC, deviceDiscoverySchema } from "./support/home-assistant-schema.js";
 import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
 import { publisherOf, sampleEvent, sampleHealth, sampleState } from "./support/samples.js";
@@ -28,6 +29,27 @@ describe("discovery payload", () => {
     }
     expect(discoveryTopic(subject())).toMatch(DISCOVERY_TOPIC);
     expect(discoveryTopic({ ...subject(), baseTopic: "home/my stuff" })).toMatch(DISCOVERY_TOPIC);
+  });
+
+  it("calls every option by the full name that Home Assistant's own abbreviations stand for", () => {
+    const { device, origin, components, ...rest } = discoveryPayload(subject(true));
+    const parts: [object, Record<string, string>][] = [
+      [device, abbreviations.device],
+      [origin, abbreviations.origin],
+      [{ ...rest, device, origin, components }, abbreviations.component],
+      ...Object.values(components).map((one): [object, Record<string, string>] => [
+        one,
+        abbreviations.component,
+      ]),
+    ];
+    for (const [part, table] of parts) {
+      const names = new Set([...Object.values(table), "qos"]);
+      for (const key of Object.keys(part)) {
+        expect(names).toContain(key);
+        // A name that is also short for another would be taken for that.
+        expect(table[key] ?? key).toBe(key);
+      }
+    }
   });
 
   it("has an image only where the owner lets pictures out", () => {
