@@ -238,7 +238,8 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
       ? { properties: { receiveMaximum: 16, maximumPacketSize: LARGEST_INCOMING } }
       : {}),
     ...(credentials.username === undefined ? {} : { username: credentials.username }),
-    ...(credentials.password === undefined ? {} : { password: credentials.password }),
+    // As bytes: mqtt-packet logs every string that it writes, if someone sets DEBUG.
+    ...(credentials.password === undefined ? {} : { password: Buffer.from(credentials.password) }),
     ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
     ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
     ...(credentials.key === undefined ? {} : { key: credentials.key }),
