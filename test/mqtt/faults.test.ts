@@ -36,8 +36,8 @@ describe("whatever happens to broker, network and process", { timeout: 3_600_000
   });
 
   it("the same where the network loses packets and no socket hears of it", async ({ skip }) => {
-    skip(!own.possible, `it takes network namespaces: ${own.possible ? "" : own.reason}`);
-    const { way, faults, events } = await rounds("link", own.possible ? own.runner : []);
+    if (!own.possible) return skip(`it takes network namespaces: ${own.reason}`);
+    const { way, faults, events } = await rounds("link", own.runner);
     expect([way, faults >= 2 * RUNS, events > 50 * RUNS]).toEqual(["link", true, true]);
   });
 });

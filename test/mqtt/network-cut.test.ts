@@ -27,7 +27,7 @@ const NEIGHBOUR = 3000;
 
 describe("a network that is cut where no socket hears of it", { timeout: 180_000 }, () => {
   it("costs no event, and nothing that comes older than the limit claims to be fresh", ({ skip }) => {
-    skip(!own.possible, "it takes network namespaces: run it as root");
+    if (!own.possible) return skip(`it takes network namespaces: ${own.reason}`);
     for (const result of cut({
       cuts: [
         { what: "route", ms: 2000 },
@@ -44,7 +44,7 @@ describe("a network that is cut where no socket hears of it", { timeout: 180_000
   it("holds on to a packet in the kernel for some seconds more when it is the device's own cable", ({
     skip,
   }) => {
-    skip(!own.possible, "it takes network namespaces: run it as root");
+    if (!own.possible) return skip(`it takes network namespaces: ${own.reason}`);
     for (const result of cut({ cuts: [{ what: "cable", ms: 4000 }] })) {
       expect(result.missing, result.protocol).toBe(0);
       expect(result.stalestFresh, result.protocol).toBeLessThan(MQTT_TIMING.freshFor + NEIGHBOUR + SLACK);
