@@ -228,6 +228,7 @@ describe("disk outbox", () => {
     writeFileSync(path, "a file");
     const outbox = outboxAt();
     fill(outbox, 1, 5);
+    await waitFor(() => log.lines.some((line) => line.level === "error"));
     await settled();
     expect(log.lines.filter((line) => line.level === "error")).toHaveLength(1);
     expect(log.text()).toMatch(
@@ -283,8 +284,7 @@ describe("disk outbox", () => {
     execFileSync("mount", ["-o", "remount,ro", path]);
     const outbox = outboxAt();
     fill(outbox, 1, 50);
-    await settled();
-    expect(log.text()).toMatch(/read-only disk/);
+    await waitFor(() => log.text().includes("read-only disk"));
     expect(seqs(await drain(outbox, 50))).toEqual(range(1, 50));
   });
 
