@@ -24,7 +24,9 @@ describe("discovery payload", () => {
     for (const snapshots of [false, true]) {
       const payload = JSON.parse(JSON.stringify(discoveryPayload(subject(snapshots))));
       expect(deviceDiscoverySchema.parse(payload)).toEqual(payload);
-      const ids = Object.values(deviceDiscoverySchema.parse(payload).components).map((one) => one.unique_id);
+      const ids = Object.values(deviceDiscoverySchema.parse(payload).components).flatMap((one) =>
+        "unique_id" in one ? [one.unique_id] : [],
+      );
       expect(new Set(ids).size).toBe(ids.length);
     }
     expect(discoveryTopic(subject())).toMatch(DISCOVERY_TOPIC);
@@ -53,14 +55,23 @@ describe("discovery payload", () => {
   });
 
   it("has an image only where the owner lets pictures out", () => {
-    expect(Object.keys(discoveryPayload(subject(false)).components)).not.toContain("snapshot");
-    expect(Object.keys(discoveryPayload(subject(true)).components)).toContain("snapshot");
+    const { snapshot, take_snapshot: button } = discoveryPayload(subject(true)).components;
+    expect([snapshot, button]).toMatchObject([
+      { image_topic: "emotiond/kitchen/snapshot" },
+      { command_topic: "emotiond/kitchen/cmd/snapshot" },
+    ]);
+  });
+
+  it("takes the image away again, which Home Assistant would keep if it were only left out", () => {
+    const { snapshot, take_snapshot: button } = discoveryPayload(subject(false)).components;
+    // By the documentation a component of nothing but its platform is removed.
+    expect([snapshot, button]).toEqual([{ platform: "image" }, { platform: "button" }]);
   });
 
   it("knows every label as an option, and only topics of the device", () => {
     const { components } = discoveryPayload(subject(true));
     for (const label of [...EMOTION_LABELS, "uncertain"]) {
-      expect(components.emotion?.options).toContain(label);
+      expect(components.emotion).toMatchObject({ options: expect.arrayContaining([label]) });
     }
     for (const component of Object.values(components)) {
       for (const [key, value] of Object.entries(component)) {
