@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -354,6 +354,79 @@ describe("disk outbox", () => {
         await outbox.close(1000);
       }),
       { numRuns: Number(process.env.OUTBOX_RUNS ?? 30) },
+    );
+  }, 120_000);
+
+  it("loses nothing and keeps the order while a full disk comes and goes", async (context) => {
+    mkdirSync(path);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", path], { stdio: "ignore" });
+    } catch {
+      context.skip("mounting a small file system takes root");
+    }
+    mounts.push(path);
+    const some = (what: "add" | "take" | "ack" | "wait", max: number) =>
+      fc.record({ do: fc.constant(what), n: fc.integer({ min: 1, max }) });
+    const once = (what: "release" | "fill" | "clear") =>
+      fc.record({ do: fc.constant(what), n: fc.constant(0) });
+    const step = fc.oneof(
+      { weight: 4, arbitrary: some("add", 60) },
+      { weight: 3, arbitrary: some("take", 40) },
+      { weight: 3, arbitrary: some("ack", 40) },
+      { weight: 4, arbitrary: some("wait", 120) },
+      { weight: 2, arbitrary: once("release") },
+      { weight: 2, arbitrary: once("fill") },
+      { weight: 2, arbitrary: once("clear") },
+    );
+    const ballast = join(path, "ballast");
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
+        round += 1;
+        const where = {
+          path: join(path, `round-${round}`),
+          memoryEvents: 20,
+          diskAfter: 0.02,
+          retryAfter: 50,
+        };
+        const outbox = outboxAt(where);
+        let seq = 0;
+        let onTheWay: QueuedEvent[] = [];
+        const acknowledged = new Set<number>();
+        for (const { do: what, n } of steps) {
+          if (what === "add") {
+            fill(outbox, seq + 1, seq + n);
+            seq += n;
+          } else if (what === "take") {
+            for (let i = 0; i < n; i++) {
+              const taken = outbox.take();
+              if (taken === undefined) break;
+              const last = onTheWay.at(-1);
+              if (last !== undefined) expect(taken.event.seq).toBe(last.event.seq + 1);
+              onTheWay.push(taken);
+            }
+          } else if (what === "ack") {
+            for (const taken of onTheWay.splice(0, n)) {
+              outbox.acknowledge(taken);
+              acknowledged.add(taken.event.seq);
+            }
+          } else if (what === "release") {
+            outbox.release();
+            onTheWay = [];
+          } else if (what === "fill") {
+            spawnSync("dd", ["if=/dev/zero", `of=${ballast}`, "bs=16k"], { stdio: "ignore" });
+          } else if (what === "clear") rmSync(ballast, { force: true });
+          else await settled(n);
+        }
+        outbox.release();
+        rmSync(ballast, { force: true });
+        const missing = range(1, seq).filter((one) => !acknowledged.has(one));
+        expect(seqs(await drain(outbox, missing.length))).toEqual(missing);
+        expect([outbox.size(), outbox.dropped()]).toEqual([0, 0]);
+        await outbox.close(1000);
+        rmSync(where.path, { recursive: true, force: true });
+      }),
+      { numRuns: Number(process.env.OUTBOX_RUNS ?? 10) },
     );
   }, 120_000);
 });
