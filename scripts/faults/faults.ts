@@ -224,7 +224,8 @@ disk.end();
 if (values.keep) say(`kept: ${folder}`);
 else rmSync(folder, { recursive: true, force: true });
 const bad = verdict.lost + verdict.outOfOrder + verdict.withoutEnd + verdict.unseen;
-process.exitCode = bad === 0 && stalestFresh <= FRESH && exitCode === 0 ? 0 : 1;
+if (verdict.events === 0) say("not one event: there was nothing to lose, and nothing is shown");
+process.exitCode = bad === 0 && verdict.events > 0 && stalestFresh <= FRESH && exitCode === 0 ? 0 : 1;
 
 /** Which network it is; for `link`, this program starts itself again inside one of its own, and ends with it. */
 function chooseWay(asked: string | undefined): NetworkWay {
