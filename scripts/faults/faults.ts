@@ -26,9 +26,9 @@ import { startWatchedDaemon, type WatchedDaemon } from "./watched-daemon.js";
  *
  *     npx tsx scripts/faults/faults.ts --faults 200 --seed 1 [--network link|proxy]
  *
- * Between daemon and broker there is a link of network namespaces, in which packets get lost without a word, or where
- * namespaces cannot be made, a proxy on loopback. As root, so that a small file system can be mounted for the full disk;
- * with libfaketime, for the clock.
+ * Between daemon and broker there is a link of network namespaces, in which packets get lost without a word. Where a
+ * program may not have a network of its own, which takes root or user namespaces, it is a proxy on loopback, and the
+ * result says so. The full disk is a small file system of its own in the same way; the clock takes libfaketime.
  */
 const { values } = parseArgs({
   options: {
@@ -61,7 +61,7 @@ const faketime = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-
 const possible = (kind: FaultKind) =>
   kind === "disk-full" ? disk.mounted : kind.startsWith("clock") ? faketime !== undefined : true;
 
-if (!disk.mounted) say("no full disk: mounting a small file system takes root");
+if (!disk.mounted) say("no full disk: mounting a small file system takes root or user namespaces");
 if (faketime === undefined) say("no jumping clock: it takes libfaketime (Debian's package faketime)");
 
 const { broker, network } = await brokerBehind(way, DURABLE_BROKER);
