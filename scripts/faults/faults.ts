@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { createWriteStream, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,8 +8,9 @@ import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { type EmotionEvent, eventSchema } from "../../src/events/schema.js";
 import { MQTT_TIMING } from "../../src/mqtt/client.js";
-import { DURABLE_BROKER, freePort, startMosquitto } from "../../test/mqtt/support/mosquitto.js";
-import { faultProxy } from "../../test/mqtt/support/proxy.js";
+import { brokerBehind, type NetworkWay } from "../../test/mqtt/support/fault-network.js";
+import { DURABLE_BROKER, freePort } from "../../test/mqtt/support/mosquitto.js";
+import { ownNetwork } from "../../test/mqtt/support/own-network.js";
 import { DURABLE, subscribe } from "../../test/mqtt/support/subscriber.js";
 import { inflict } from "./inflict.js";
 import { type FaultKind, planFaults } from "./plan.js";
@@ -21,30 +24,32 @@ import { startWatchedDaemon, type WatchedDaemon } from "./watched-daemon.js";
  * The real daemon (built: dist/), a real mosquitto, and faults between and around them; at the end, what the camera
  * showed is compared with what a subscriber holds.
  *
- *     npx tsx scripts/faults/faults.ts --faults 200 --seed 1
+ *     npx tsx scripts/faults/faults.ts --faults 200 --seed 1 [--network link|proxy]
  *
- * As root, so that a small file system can be mounted for the full disk; with libfaketime, for the clock.
+ * Between daemon and broker there is a link of network namespaces, in which packets get lost without a word. Where a
+ * program may not have a network of its own, which takes root or user namespaces, it is a proxy on loopback, and the
+ * result says so. The full disk is a small file system of its own in the same way; the clock takes libfaketime.
  */
 const { values } = parseArgs({
   options: {
     faults: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
     framerate: { type: "string", default: "5" },
+    /** Default: `link` where it is possible. */
+    network: { type: "string" },
+    /** Set when the program has started itself again, in a network of its own. */
+    inside: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
 });
 const [WIDTH, HEIGHT] = [640, 480];
 const [SHOWN, PERIOD] = [4000, 7000];
 const HOUR = 3_600_000;
-/**
- * Milliseconds of age at which an event may come that does not say `replayed`: the client's own limit, and as much again
- * for the camera, the frame's way through the daemon, and a machine that is busy.
- */
-const FRESH = 2 * MQTT_TIMING.freshFor;
 
+const say = (line: string) => process.stderr.write(`${line}\n`);
+const way = values.inside ? "link" : chooseWay(values.network);
 const folder = mkdtempSync(join(tmpdir(), "emotiond-faults-"));
 const file = (name: string) => join(folder, name);
-const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const camera = standInCamera({ folder, width: WIDTH, height: HEIGHT, shown: SHOWN, period: PERIOD });
 const disk = smallDisk(file("disk"));
@@ -56,11 +61,15 @@ const faketime = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-
 const possible = (kind: FaultKind) =>
   kind === "disk-full" ? disk.mounted : kind.startsWith("clock") ? faketime !== undefined : true;
 
-if (!disk.mounted) say("no full disk: mounting a small file system takes root");
+if (!disk.mounted) say("no full disk: mounting a small file system takes root or user namespaces");
 if (faketime === undefined) say("no jumping clock: it takes libfaketime (Debian's package faketime)");
 
-const broker = await startMosquitto(DURABLE_BROKER);
-const proxy = await faultProxy(broker.port);
+const { broker, network } = await brokerBehind(way, DURABLE_BROKER);
+/**
+ * Milliseconds of age at which an event may come that does not say `replayed`: the client's own limit, as much again for
+ * the camera, the frame's way through the daemon, and a machine that is busy, and what the network holds back.
+ */
+const FRESH = 2 * MQTT_TIMING.freshFor + network.holds;
 const received: EmotionEvent[] = [];
 const receivedAt = new Map<EmotionEvent, number>();
 const subscriber = await subscribe(broker.url, "emotiond/faults/event", DURABLE);
@@ -70,7 +79,9 @@ subscriber.client.on("message", (_topic, payload) => {
   receivedAt.set(event, Date.now());
   subscriber.received.length = 0;
 });
-const httpPort = await freePort();
+const http = `${network.clientHost}:${await freePort()}`;
+const token = randomBytes(16).toString("hex");
+writeFileSync(file("token"), token);
 writeFileSync(
   file("emotiond.yaml"),
   stringify({
@@ -78,8 +89,11 @@ writeFileSync(
     source: { type: "libcamera", width: WIDTH, height: HEIGHT, framerate: Number(values.framerate) },
     emotion: { engine: "onnx-int8" },
     events: { updateInterval: 1, minDwell: 0.3, lostAfter: 1 },
-    mqtt: { url: `mqtt://127.0.0.1:${proxy.port}`, outbox: { path: join(disk.folder, "outbox") } },
-    http: { listen: `127.0.0.1:${httpPort}` },
+    mqtt: {
+      url: `mqtt://${network.brokerHost}:${network.brokerPort}`,
+      outbox: { path: join(disk.folder, "outbox") },
+    },
+    http: { listen: http, tokenFile: file("token") },
   }),
 );
 
@@ -105,9 +119,15 @@ function launch(): { readonly process: WatchedDaemon; readonly life: RecordedLif
           DONT_FAKE_MONOTONIC: "1",
         };
   const environment = { ...camera.environment, ...faked };
-  const process = startWatchedDaemon(file("emotiond.yaml"), httpPort, environment, (text) => {
-    log.write(text);
-    life.boot ||= /"boot":"([0-9A-Z]{26})"/.exec(text.toString())?.[1] ?? "";
+  const process = startWatchedDaemon({
+    configFile: file("emotiond.yaml"),
+    http: { url: `http://${http}`, token },
+    environment,
+    runner: network.runner,
+    hear(text) {
+      log.write(text);
+      life.boot ||= /"boot":"([0-9A-Z]{26})"/.exec(text.toString())?.[1] ?? "";
+    },
   });
   return { process, life };
 }
@@ -147,7 +167,7 @@ for (const [i, fault] of plan.entries()) {
   say(
     `${String(i + 1).padStart(3)}/${plan.length} ${fault.kind} ${fault.ms} ms, ${received.length} events so far`,
   );
-  await inflict(fault, { broker, proxy, disk, camera, setClock, killDaemon });
+  await inflict(fault, { broker, network, disk, camera, setClock, killDaemon });
   if (fault.kind === "disk-full") await settle();
   else if (daemon.process.child.exitCode !== null)
     throw new Error(`the daemon ended by itself: see ${file("log")}`);
@@ -181,6 +201,8 @@ const stalestFresh = received
   .filter((event) => !event.replayed)
   .reduce((most, event) => Math.max(most, (receivedAt.get(event) ?? 0) - realTime(event)), 0);
 const figures = {
+  network: network.way,
+  slowBy: network.slowBy,
   seed: Number(values.seed),
   faults: Object.fromEntries([...counts].sort()),
   lives: lives.length,
@@ -195,11 +217,33 @@ writeFileSync(file("received"), received.map((event) => `${JSON.stringify(event)
 writeFileSync(file("lives"), JSON.stringify(lives));
 await camera.end();
 await subscriber.end();
-await proxy.close();
+await network.close();
 await broker.stop();
 log.end();
 disk.end();
 if (values.keep) say(`kept: ${folder}`);
 else rmSync(folder, { recursive: true, force: true });
 const bad = verdict.lost + verdict.outOfOrder + verdict.withoutEnd + verdict.unseen;
-process.exitCode = bad === 0 && stalestFresh <= FRESH && exitCode === 0 ? 0 : 1;
+if (verdict.events === 0) say("not one event: there was nothing to lose, and nothing is shown");
+process.exitCode = bad === 0 && verdict.events > 0 && stalestFresh <= FRESH && exitCode === 0 ? 0 : 1;
+
+/** Which network it is; for `link`, this program starts itself again inside one of its own, and ends with it. */
+function chooseWay(asked: string | undefined): NetworkWay {
+  if (asked !== undefined && asked !== "link" && asked !== "proxy") {
+    throw new Error("--network: link or proxy");
+  }
+  if (asked === "proxy") return "proxy";
+  const own = ownNetwork();
+  if (!own.possible && asked === "link") throw new Error(`no network of its own: ${own.reason}`);
+  if (!own.possible) {
+    say(`no network of its own, so the network is a proxy on loopback: ${own.reason}`);
+    return "proxy";
+  }
+  const [program, ...args] = own.runner;
+  const { status } = spawnSync(
+    program,
+    [...args, process.execPath, ...process.execArgv, ...process.argv.slice(1), "--inside"],
+    { stdio: "inherit" },
+  );
+  process.exit(status ?? 1);
+}

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FaultNetwork } from "../../test/mqtt/support/fault-network.js";
 import type { Mosquitto } from "../../test/mqtt/support/mosquitto.js";
-import type { FaultProxy } from "../../test/mqtt/support/proxy.js";
 import type { Fault } from "./plan.js";
 import type { SmallDisk } from "./small-disk.js";
 
 /** What can be made to fail. What a plan's faults do not touch may be left out. */
 export interface Victims {
   readonly broker: Mosquitto;
-  readonly proxy: FaultProxy;
+  readonly network: FaultNetwork;
   readonly disk?: SmallDisk;
   readonly camera?: { stall(ms: number): Promise<void> };
   /** Sets the daemon's clock so many seconds off. */
@@ -22,7 +22,7 @@ export interface Victims {
  */
 export async function inflict(
   { kind, ms }: Fault,
-  { broker, proxy, disk, camera, setClock, killDaemon }: Victims,
+  { broker, network, disk, camera, setClock, killDaemon }: Victims,
   meanwhile: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const pass = async () => {
@@ -36,19 +36,19 @@ export async function inflict(
       await broker.restart();
       break;
     case "network-cut":
-      proxy.cut();
+      network.cut();
       await pass();
-      proxy.heal();
+      network.heal();
       break;
     case "network-silent":
-      proxy.stall();
+      network.silence();
       await pass();
-      proxy.heal();
+      network.heal();
       break;
     case "link-slow":
-      proxy.delayAnswers(ms / 3);
+      network.slowDown(ms / 3);
       await pass();
-      proxy.delayAnswers(0);
+      network.heal();
       break;
     case "daemon-killed":
       await killDaemon?.(ms);
@@ -56,10 +56,10 @@ export async function inflict(
     case "disk-full":
       // The disk matters when the broker is away.
       disk?.fill();
-      proxy.cut();
+      network.cut();
       await pass();
       disk?.clear();
-      proxy.heal();
+      network.heal();
       break;
     case "camera-stalled":
       await camera?.stall(ms);

@@ -23,14 +23,25 @@ export interface DaemonMetrics {
 
 const MAIN = join(import.meta.dirname, "../../dist/main.js");
 
-/** Starts `run` on a configuration whose `http.listen` is `127.0.0.1:httpPort`; `hear` is told what it logs. */
-export function startWatchedDaemon(
-  configFile: string,
-  httpPort: number,
-  environment: NodeJS.ProcessEnv,
-  hear: (text: Buffer) => void,
-): WatchedDaemon {
-  const child = spawn(process.execPath, [MAIN, "run", "--config", configFile], {
+export interface WatchedDaemonOptions {
+  readonly configFile: string;
+  /** Where the configuration's `http.listen` is reached, and the token that it asks for, if any. */
+  readonly http: { readonly url: string; readonly token?: string };
+  readonly environment: NodeJS.ProcessEnv;
+  /** Program and arguments that run the daemon's own program, in the same process; default: none. */
+  readonly runner?: readonly string[];
+  /** Is told what it logs. */
+  hear(text: Buffer): void;
+}
+
+/** Starts `run`. */
+export function startWatchedDaemon(options: WatchedDaemonOptions): WatchedDaemon {
+  const { configFile, http, environment, runner = [], hear } = options;
+  const [program = process.execPath, ...args] = [
+    ...runner,
+    ...[process.execPath, MAIN, "run", "--config", configFile],
+  ];
+  const child = spawn(program, args, {
     stdio: ["ignore", "ignore", "pipe"],
     env: { ...process.env, NOTIFY_SOCKET: "", ...environment },
   });
@@ -39,8 +50,9 @@ export function startWatchedDaemon(
 
   async function metrics(): Promise<DaemonMetrics | null> {
     try {
-      const response = await fetch(`http://127.0.0.1:${httpPort}/metrics`, {
+      const response = await fetch(`${http.url}/metrics`, {
         signal: AbortSignal.timeout(1000),
+        ...(http.token === undefined ? {} : { headers: { authorization: `Bearer ${http.token}` } }),
       });
       return parse(await response.text());
     } catch {

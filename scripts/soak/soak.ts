@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
-import { freePort, startMosquitto } from "../../test/mqtt/support/mosquitto.js";
-import { faultProxy } from "../../test/mqtt/support/proxy.js";
+import { brokerBehind } from "../../test/mqtt/support/fault-network.js";
+import { freePort } from "../../test/mqtt/support/mosquitto.js";
 import { inflict } from "../faults/inflict.js";
 import { type FaultKind, planFaults } from "../faults/plan.js";
 import { seeded } from "../faults/seeded.js";
@@ -50,8 +50,7 @@ const FAULTS: ReadonlySet<FaultKind> = new Set<FaultKind>([
 
 const folder = mkdtempSync(join(tmpdir(), "emotiond-soak-"));
 const say = (line: string) => process.stderr.write(`${line}\n`);
-const broker = await startMosquitto();
-const proxy = await faultProxy(broker.port);
+const { broker, network } = await brokerBehind("proxy", ["allow_anonymous true"]);
 const disk = smallDisk(join(folder, "disk"));
 const camera = standInCamera({ folder, width, height, shown: 4000, period: 5500, rate: 500 });
 const httpPort = await freePort();
@@ -63,13 +62,21 @@ writeFileSync(
     source: { type: "libcamera", width, height, framerate: 240 },
     emotion: { engine: "onnx-int8" },
     events: { updateInterval: 0.2, minDwell: 0.3, lostAfter: 0.5 },
-    mqtt: { url: `mqtt://127.0.0.1:${proxy.port}`, outbox: { path: join(disk.folder, "outbox") } },
+    mqtt: {
+      url: `mqtt://${network.brokerHost}:${network.brokerPort}`,
+      outbox: { path: join(disk.folder, "outbox") },
+    },
     http: { listen: `127.0.0.1:${httpPort}` },
     log: { level: "warn" },
   }),
 );
-const daemon = startWatchedDaemon(configFile, httpPort, camera.environment, (text) => {
-  if (!values.faults) process.stderr.write(text);
+const daemon = startWatchedDaemon({
+  configFile,
+  http: { url: `http://127.0.0.1:${httpPort}` },
+  environment: camera.environment,
+  hear(text) {
+    if (!values.faults) process.stderr.write(text);
+  },
 });
 const begun = performance.now();
 
@@ -82,7 +89,7 @@ async function disturb(): Promise<void> {
     const [fault] = planFaults(1, possible, random);
     if (fault === undefined) return;
     await sleep(fault.calm);
-    await inflict(fault, { broker, proxy, disk, camera });
+    await inflict(fault, { broker, network, disk, camera });
     inflicted += 1;
   }
 }
@@ -143,7 +150,7 @@ process.stdout.write(
   })}\n`,
 );
 await camera.end();
-await proxy.close();
+await network.close();
 await broker.stop();
 disk.end();
 rmSync(folder, { recursive: true, force: true });

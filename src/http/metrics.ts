@@ -84,7 +84,10 @@ export function createMetrics(sources: MetricSources): Metrics {
   const buffered = gauge("mqtt_buffered_events", "Events that the broker has not acknowledged yet");
   const dropped = total("mqtt_dropped_events", "Events lost to maxEvents or maxAge");
   const replayed = total("mqtt_replayed_events", "Events sent late");
-  const temperature = gauge("soc_temperature_celsius", "Temperature of the processor");
+  const temperature = gauge(
+    "soc_temperature_celsius",
+    "Temperature of the processor; NaN where nothing measures it",
+  );
   const throttled = gauge("soc_throttled", "1 while the firmware limits the processor, by reason", [
     "reason",
   ]);
@@ -106,7 +109,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     buffered.set(delivery.buffered);
     dropped(delivery.dropped);
     replayed(delivery.replayed);
-    if (health.temperature !== null) temperature.set(health.temperature);
+    temperature.set(health.temperature ?? Number.NaN);
     const throttling = await (sources.throttling ?? readThrottling)();
     for (const [reason, active] of Object.entries(throttling ?? {}))
       throttled.set({ reason }, active ? 1 : 0);

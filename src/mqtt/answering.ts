@@ -11,13 +11,21 @@ export interface CommandLimits {
   readonly burst: number;
   /** Commands a second from then on. */
   readonly perSecond: number;
-  /** Commands and answers under way at most; what comes beyond is not even answered. */
+  /** Commands under way at most; what comes beyond is not even answered. */
   readonly waiting: number;
+  /** Answers that the broker has not acknowledged, at most; what comes beyond is neither run nor answered. */
+  readonly answers: number;
   /** Milliseconds a command may take. */
   readonly timeout: number;
 }
 
-export const COMMAND_LIMITS: CommandLimits = { burst: 10, perSecond: 2, waiting: 16, timeout: 10_000 };
+export const COMMAND_LIMITS: CommandLimits = {
+  burst: 10,
+  perSecond: 2,
+  waiting: 16,
+  answers: 64,
+  timeout: 10_000,
+};
 
 /** Room for topic and properties beside the picture in the packet of a snapshot. */
 const SNAPSHOT_OVERHEAD = 2048;
@@ -36,6 +44,8 @@ export function commandReceiver(
 ): (connection: Connection, topic: string, payload: Buffer, packet: IPublishPacket) => void {
   const bucket = tokenBucket(limits.burst, limits.perSecond);
   let waiting = 0;
+  /** Of the newest connection: one that breaks never tells what became of its answers. */
+  let answers: { readonly on: Connection | undefined; due: number } = { on: undefined, due: 0 };
   let turn: Promise<void> = Promise.resolve();
 
   async function run(connection: Connection, name: string, payload: Buffer): Promise<CommandResult> {
@@ -58,12 +68,15 @@ export function commandReceiver(
       log.warn({ topic }, "a retained command is ignored: clear it with an empty retained message");
       return;
     }
-    if (waiting >= limits.waiting) {
+    if (answers.on !== connection) answers = { on: connection, due: 0 };
+    const current = answers;
+    if (waiting >= limits.waiting || current.due + waiting >= limits.answers) {
       log.warn({ topic }, "too many commands at once: this one is neither run nor answered");
       return;
     }
     waiting += 1;
     const answer = (result: CommandResult) => {
+      current.due += 1;
       const asked = packet.properties?.responseTopic;
       const correlationData = packet.properties?.correlationData;
       connection.publish(
@@ -75,6 +88,7 @@ export function commandReceiver(
           ...(correlationData === undefined ? {} : { properties: { correlationData } }),
         },
         (delivery) => {
+          current.due -= 1;
           if (delivery.outcome === "refused") {
             log.warn({ topic, reason: delivery.reason }, "the broker refused the answer to a command");
           }

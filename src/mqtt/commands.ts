@@ -16,7 +16,7 @@ export const commandSchemas = {
   display: z
     .strictObject({ sink: z.string().min(1).max(1024) })
     .describe(
-      "Where the picture goes: none, auto, kms, framebuffer, wayland, x11, or a GStreamer sink pipeline",
+      "Where the picture goes: none, auto, kms, framebuffer, wayland, x11, or the pipeline that the configuration's display.sink names; no other",
     ),
   snapshot: none.describe("Send one picture to `snapshot`; refused unless privacy.snapshots is on"),
 } as const;

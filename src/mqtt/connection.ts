@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import mqtt, { type IClientOptions, type IPublishPacket } from "mqtt";
 import type { MqttCredentials } from "./credentials.js";
 import { brokerFailure, type ConnectionFailure, failureOf, localFailure, refusal } from "./failure.js";
+import { fifo } from "./fifo.js";
 import { ownSocket } from "./own-socket.js";
 
 export type MqttVersion = 4 | 5;
@@ -23,7 +24,7 @@ export type Delivery =
 
 export interface Connection {
   readonly version: MqttVersion;
-  /** Messages at QoS 1 that the broker takes before it has acknowledged one. */
+  /** Messages at QoS 1 that the broker takes before it has acknowledged one; what is beyond waits in here. */
   readonly receiveMaximum: number;
   /** Bytes of the largest packet that the broker takes. */
   readonly maximumPacketSize: number;
@@ -66,6 +67,8 @@ export interface ConnectionEvents {
 /** Commands are small; a broker that keeps to MQTT 5 does not even send what is larger. */
 const LARGEST_INCOMING = 64 * 1024;
 const CONGESTED_BYTES = 256 * 1024;
+/** How often, within `ackTimeout`, it is looked whether an acknowledgement has come. */
+const LOOKS = 10;
 
 /**
  * One connection to the broker, from the first packet to the last: there is no reconnecting in here. A new client
@@ -82,7 +85,10 @@ export function openConnection(
   let connected = false;
   let ended = false;
   let acksDue = 0;
-  let lastProgress = 0;
+  /** Messages at QoS 1 for which the broker has no place before it has acknowledged another. */
+  const waiting = fifo<() => void>();
+  /** Looks since the last acknowledgement: not a clock, which goes on while the process is held up and reads none. */
+  let looks = 0;
   let watch: NodeJS.Timeout | undefined;
   let whenEnded = () => {};
   /** Below TLS or a web socket, if there is one. */
@@ -119,26 +125,39 @@ export function openConnection(
     finish(reason);
   }
 
+  const receiveMaximum = () => client.serverProperties?.receiveMaximum ?? 65_535;
+
+  function send({ topic, payload, qos, retain, properties }: Message, done?: (delivery: Delivery) => void) {
+    if (qos === 1) {
+      if (acksDue === 0) looks = 0;
+      acksDue += 1;
+    }
+    client.publish(topic, payload, { qos, retain, ...(properties ? { properties } : {}) }, (error) => {
+      if (ended || qos === 0) return;
+      acksDue -= 1;
+      looks = 0;
+      waiting.shift()?.();
+      const reason = error && "code" in error ? error.code : undefined;
+      if (error === undefined || error === null) done?.({ outcome: "acknowledged" });
+      else if (typeof reason === "number") done?.({ outcome: "refused", reason });
+      else abort(failureOf(error));
+    });
+  }
+
+  function giveUpIfSilent(): void {
+    if (acksDue === 0) return;
+    looks += 1;
+    if (looks > LOOKS) abort(localFailure("ack-timeout"));
+  }
+
   const connection = (): Connection => ({
     version: options.version,
-    receiveMaximum: client.serverProperties?.receiveMaximum ?? 65_535,
+    receiveMaximum: receiveMaximum(),
     maximumPacketSize: client.serverProperties?.maximumPacketSize ?? 268_435_455,
     publish(message, done) {
       if (ended) return;
-      const { topic, payload, qos, retain, properties } = message;
-      if (qos === 1) {
-        if (acksDue === 0) lastProgress = performance.now();
-        acksDue += 1;
-      }
-      client.publish(topic, payload, { qos, retain, ...(properties ? { properties } : {}) }, (error) => {
-        if (ended || qos === 0) return;
-        acksDue -= 1;
-        lastProgress = performance.now();
-        const reason = error && "code" in error ? error.code : undefined;
-        if (error === undefined || error === null) done?.({ outcome: "acknowledged" });
-        else if (typeof reason === "number") done?.({ outcome: "refused", reason });
-        else abort(failureOf(error));
-      });
+      if (message.qos === 1 && acksDue >= receiveMaximum()) waiting.push(() => send(message, done));
+      else send(message, done);
     },
     subscribe(filter, done) {
       if (ended) return;
@@ -157,6 +176,8 @@ export function openConnection(
           clearTimeout(timer);
           resolve();
         };
+        // The last word counts more than the broker's places.
+        for (let last = waiting.shift(); last !== undefined; last = waiting.shift()) last();
         // end(false) would wait for every acknowledgement, without a bound; DISCONNECT is written at once instead.
         client.outgoing = {};
         client.end(false);
@@ -167,13 +188,7 @@ export function openConnection(
 
   client.once("connect", () => {
     connected = true;
-    watch = setInterval(
-      () => {
-        const silence = performance.now() - lastProgress;
-        if (acksDue > 0 && silence > options.ackTimeout) abort(localFailure("ack-timeout"));
-      },
-      Math.max(10, options.ackTimeout / 10),
-    );
+    watch = setInterval(giveUpIfSilent, Math.max(10, options.ackTimeout / LOOKS));
     watch.unref();
     events.onConnect(connection());
   });
@@ -222,10 +237,16 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     ...(options.version === 5
       ? { properties: { receiveMaximum: 16, maximumPacketSize: LARGEST_INCOMING } }
       : {}),
-    ...(credentials.username === undefined ? {} : { username: credentials.username }),
-    ...(credentials.password === undefined ? {} : { password: credentials.password }),
+    ...(credentials.username === undefined ? {} : { username: unlogged(credentials.username) }),
+    ...(credentials.password === undefined ? {} : { password: unlogged(credentials.password) }),
     ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
     ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
     ...(credentials.key === undefined ? {} : { key: credentials.key }),
   };
+}
+
+/** As bytes: mqtt-packet logs every string that it writes, if someone sets DEBUG. It takes both; mqtt.js names one. */
+function unlogged(secret: string): string {
+  const bytes: unknown = Buffer.from(secret);
+  return bytes as string;
 }

@@ -12,7 +12,8 @@ export interface Fifo<T> {
 }
 
 export function fifo<T>(): Fifo<T> {
-  let items: T[] = [];
+  /** Those before `head` have been taken, and are let go of at once: an outbox holds a hundred thousand. */
+  let items: (T | undefined)[] = [];
   let head = 0;
   const settle = () => {
     if (head === 0) return;
@@ -26,6 +27,7 @@ export function fifo<T>(): Fifo<T> {
     shift() {
       const item = items[head];
       if (item === undefined) return undefined;
+      items[head] = undefined;
       head += 1;
       if (head > 1024 && head * 2 > items.length) settle();
       return item;
@@ -37,11 +39,11 @@ export function fifo<T>(): Fifo<T> {
     },
     splice(from) {
       settle();
-      return items.splice(from);
+      return items.splice(from) as T[];
     },
     items() {
       settle();
-      return items;
+      return items as T[];
     },
     length: () => items.length - head,
   };

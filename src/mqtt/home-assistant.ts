@@ -26,7 +26,12 @@ export interface DiscoveryPayload {
   };
   readonly origin: { readonly name: string; readonly sw_version: string };
   readonly availability_topic: string;
-  readonly components: Readonly<Record<string, Component>>;
+  readonly components: Readonly<Record<string, Component | Removed>>;
+}
+
+/** An entity that there may have been, and is not any more: Home Assistant keeps what is only left out. */
+export interface Removed {
+  readonly platform: Component["platform"];
 }
 
 /** An entity: its platform, its unique identifier, and the options of the platform. */
@@ -147,7 +152,11 @@ export function discoveryPayload(subject: DiscoverySubject): DiscoveryPayload {
               icon: "mdi:camera-iris",
             }),
           }
-        : {}),
+        : {
+            // One that is left behind would go on showing the last picture.
+            snapshot: { platform: "image" },
+            take_snapshot: { platform: "button" },
+          }),
     },
   };
 }

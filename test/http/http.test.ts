@@ -127,6 +127,17 @@ describe("http", () => {
     }
   });
 
+  it("gives no figure where there is nothing that measures", async () => {
+    const health = sampleHealth();
+    const { url } = await serve(
+      {},
+      { ...health, temperature: null, camera: { ...health.camera, lastFrameAge: null } },
+    );
+    const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
+    expect(lines).toContain("emotiond_soc_temperature_celsius Nan");
+    expect(lines).toContain("emotiond_camera_last_frame_age_seconds Nan");
+  });
+
   it("knows no other path and no other method", async () => {
     const { url } = await serve();
     expect((await fetch(`${url}/`)).status).toBe(404);

@@ -1,5 +1,9 @@
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
 import { describe, expect, it } from "vitest";
@@ -20,6 +24,23 @@ const validators = () => {
   );
 };
 
+/** A project of somebody who listens, beside this package. */
+function compile(program: string): { readonly status: number | null; readonly stdout: string } {
+  const project = mkdtempSync(join(tmpdir(), "emotiond-subscriber-"));
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  mkdirSync(join(project, "node_modules"));
+  symlinkSync(root, join(project, "node_modules/emotiond"));
+  writeFileSync(join(project, "package.json"), '{"type":"module"}');
+  writeFileSync(join(project, "app.ts"), program);
+  const options = "--noEmit --strict --module nodenext --target es2022 app.ts";
+  const { status, stdout } = spawnSync(join(root, "node_modules/.bin/tsc"), options.split(" "), {
+    cwd: project,
+    encoding: "utf8",
+  });
+  rmSync(project, { recursive: true });
+  return { status, stdout };
+}
+
 const isBuilt = existsSync(new URL("../../dist/main.js", import.meta.url));
 
 interface Document {
@@ -29,6 +50,22 @@ interface Document {
     { action: string; bindings: { mqtt: { qos: number; retain: boolean } } }
   >;
 }
+
+describe("emotiond/api", () => {
+  const subscriber = (use: string) => `
+    import { type EmotionEvent, eventSchema, type Health, type State } from "emotiond/api";
+    const onEvent = (event: EmotionEvent) => ${use};
+    const faces = (state: State): number => state.faces;
+    const fps = (health: Health): number => health.pipeline.fps;
+    console.log(onEvent(eventSchema.parse(JSON.parse("{}"))), faces, fps);
+  `;
+
+  it("gives a subscriber in TypeScript the types of what it hears", ({ skip }) => {
+    skip(!isBuilt, "there is no dist: npm run build");
+    expect(compile(subscriber("event.emotion.scores.happy.toFixed(2)"))).toEqual({ status: 0, stdout: "" });
+    expect(compile(subscriber("event.emotion.mood")).stdout).toMatch(/'mood' does not exist/);
+  });
+});
 
 describe("AsyncAPI document", () => {
   const document = JSON.parse(JSON.stringify(asyncApiDocument())) as Document;

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { EMOTION_LABELS } from "../../src/emotion/labels.js";
 import { type DiscoverySubject, discoveryPayload, discoveryTopic } from "../../src/mqtt/home-assistant.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
+import abbreviations from "./support/home-assistant-abbreviations.json" with { type: "json" };
 import { DISCOVERY_TOPIC, deviceDiscoverySchema } from "./support/home-assistant-schema.js";
 import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
 import { publisherOf, sampleEvent, sampleHealth, sampleState } from "./support/samples.js";
@@ -23,22 +24,54 @@ describe("discovery payload", () => {
     for (const snapshots of [false, true]) {
       const payload = JSON.parse(JSON.stringify(discoveryPayload(subject(snapshots))));
       expect(deviceDiscoverySchema.parse(payload)).toEqual(payload);
-      const ids = Object.values(deviceDiscoverySchema.parse(payload).components).map((one) => one.unique_id);
+      const ids = Object.values(deviceDiscoverySchema.parse(payload).components).flatMap((one) =>
+        "unique_id" in one ? [one.unique_id] : [],
+      );
       expect(new Set(ids).size).toBe(ids.length);
     }
     expect(discoveryTopic(subject())).toMatch(DISCOVERY_TOPIC);
     expect(discoveryTopic({ ...subject(), baseTopic: "home/my stuff" })).toMatch(DISCOVERY_TOPIC);
   });
 
+  it("calls every option by the full name that Home Assistant's own abbreviations stand for", () => {
+    const { device, origin, components, ...rest } = discoveryPayload(subject(true));
+    const parts: [object, Record<string, string>][] = [
+      [device, abbreviations.device],
+      [origin, abbreviations.origin],
+      [{ ...rest, device, origin, components }, abbreviations.component],
+      ...Object.values(components).map((one): [object, Record<string, string>] => [
+        one,
+        abbreviations.component,
+      ]),
+    ];
+    for (const [part, table] of parts) {
+      const names = new Set([...Object.values(table), "qos"]);
+      for (const key of Object.keys(part)) {
+        expect(names).toContain(key);
+        // A name that is also short for another would be taken for that.
+        expect(table[key] ?? key).toBe(key);
+      }
+    }
+  });
+
   it("has an image only where the owner lets pictures out", () => {
-    expect(Object.keys(discoveryPayload(subject(false)).components)).not.toContain("snapshot");
-    expect(Object.keys(discoveryPayload(subject(true)).components)).toContain("snapshot");
+    const { snapshot, take_snapshot: button } = discoveryPayload(subject(true)).components;
+    expect([snapshot, button]).toMatchObject([
+      { image_topic: "emotiond/kitchen/snapshot" },
+      { command_topic: "emotiond/kitchen/cmd/snapshot" },
+    ]);
+  });
+
+  it("takes the image away again, which Home Assistant would keep if it were only left out", () => {
+    const { snapshot, take_snapshot: button } = discoveryPayload(subject(false)).components;
+    // By the documentation a component of nothing but its platform is removed.
+    expect([snapshot, button]).toEqual([{ platform: "image" }, { platform: "button" }]);
   });
 
   it("knows every label as an option, and only topics of the device", () => {
     const { components } = discoveryPayload(subject(true));
     for (const label of [...EMOTION_LABELS, "uncertain"]) {
-      expect(components.emotion?.options).toContain(label);
+      expect(components.emotion).toMatchObject({ options: expect.arrayContaining([label]) });
     }
     for (const component of Object.values(components)) {
       for (const [key, value] of Object.entries(component)) {

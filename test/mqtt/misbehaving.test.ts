@@ -3,9 +3,10 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { COMMAND_LIMITS } from "../../src/mqtt/answering.js";
 import { type FalseBroker, falseBroker, wellBehaved } from "./support/false-broker.js";
 import { startMosquitto } from "./support/mosquitto.js";
-import { type Bench, publisherOf, sampleEvent } from "./support/samples.js";
+import { type Bench, publisherOf, sampleEvent, sampleState } from "./support/samples.js";
 import { waitFor } from "./support/subscriber.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -189,6 +190,84 @@ describe("a broker that", () => {
     expect(bench.publisher.stats()).toMatchObject({ buffered: 1, dropped: 0 });
     refuse = false;
     await waitFor(() => bench.publisher.stats().buffered === 0);
+  });
+
+  it("takes few messages at a time is never sent more, whatever is to be said at once", async () => {
+    const places = 3;
+    let unanswered = 0;
+    let most = 0;
+    const answers: string[] = [];
+    const seqs: number[] = [];
+    const broker = await with_((packet, reply) => {
+      if (packet.cmd === "connect") {
+        const properties = { receiveMaximum: places };
+        reply({ cmd: "connack", sessionPresent: false, reasonCode: 0, properties });
+        return;
+      }
+      if (packet.cmd !== "publish" || packet.qos !== 1) return wellBehaved(packet, reply);
+      unanswered += 1;
+      most = Math.max(most, unanswered);
+      if (packet.topic.endsWith("/response")) answers.push(packet.payload.toString());
+      if (packet.topic.endsWith("/event")) seqs.push(JSON.parse(packet.payload.toString()).seq);
+      if (packet.topic.endsWith("/availability")) {
+        const topic = "emotiond/kitchen/cmd/resume";
+        for (let messageId = 1; messageId <= 8; messageId++) {
+          reply({ cmd: "publish", topic, payload: "", qos: 1, messageId, dup: false, retain: false });
+        }
+      }
+      setTimeout(() => {
+        unanswered -= 1;
+        wellBehaved(packet, reply);
+      }, 30);
+    });
+    const bench = publisher({ url: broker.url });
+    bench.publisher.state(sampleState(1));
+    for (let seq = 1; seq <= 20; seq++) bench.publisher.event(sampleEvent(seq));
+    await waitFor(() => bench.publisher.stats().buffered === 0 && answers.length === 8);
+    expect(most).toBe(places);
+    expect(seqs).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(broker.connections()).toBe(1);
+  });
+
+  it("never acknowledges the answers to a flood of commands makes nothing grow", async () => {
+    const FLOOD = 2000;
+    const answers: string[] = [];
+    let commanded = 0;
+    const broker = await with_((packet, reply) => {
+      if (packet.cmd === "puback") commanded += 1;
+      if (packet.cmd === "publish" && packet.topic.endsWith("/response")) {
+        answers.push(packet.payload.toString());
+        return;
+      }
+      wellBehaved(packet, reply);
+      if (packet.cmd !== "publish" || !packet.topic.endsWith("/availability")) return;
+      for (let messageId = 1; messageId <= FLOOD; messageId++) {
+        const topic = "emotiond/kitchen/cmd/resume";
+        reply({ cmd: "publish", topic, payload: "{}", qos: 1, messageId, dup: false, retain: false });
+      }
+    });
+    const bench = publisher({ url: broker.url });
+    await waitFor(() => commanded === FLOOD);
+    for (let seq = 1; seq <= 5; seq++) bench.publisher.event(sampleEvent(seq));
+    await waitFor(() => bench.publisher.stats().buffered === 0);
+    expect(answers.length).toBeGreaterThan(10);
+    expect(answers.length).toBeLessThanOrEqual(COMMAND_LIMITS.answers);
+    expect(broker.connections()).toBe(1);
+  });
+
+  it("acknowledges in time keeps its connection, even when this process was held up meanwhile", async () => {
+    const broker = await startMosquitto();
+    cleanups.push(() => broker.stop());
+    const bench = publisher({ url: broker.url }, { timing: { ackTimeout: 200, freshFor: 10_000 } });
+    await waitFor(() => bench.publisher.stats().connected);
+    for (let seq = 1; seq <= 10; seq++) {
+      bench.publisher.event(sampleEvent(seq));
+      // On its way out before the hold-up begins.
+      await new Promise((resolve) => setImmediate(resolve));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+      await waitFor(() => bench.publisher.stats().buffered === 0);
+    }
+    expect(warnings(bench)).toEqual([]);
   });
 
   it("sends rubbish is hung up on", async () => {

@@ -3,17 +3,17 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { MQTT_TIMING } from "../../src/mqtt/client.js";
 import type { CutOrder, CutResult } from "./support/cut-network.js";
+import { ownNetwork } from "./support/own-network.js";
 
-const NAMESPACE = process.getuid?.() === 0 ? ["-n"] : ["-rn"];
-const canCut =
-  spawnSync("unshare", [...NAMESPACE, "ip", "link", "add", "here", "type", "veth", "peer", "name", "near"])
-    .status === 0;
+const own = ownNetwork();
 
 function cut(order: CutOrder): CutResult[] {
+  if (!own.possible) throw new Error(own.reason);
+  const [program, ...args] = own.runner;
   const script = join(import.meta.dirname, "support/cut-network.ts");
   const result = spawnSync(
-    "unshare",
-    [...NAMESPACE, process.execPath, "--import", "tsx", script, JSON.stringify(order)],
+    program,
+    [...args, process.execPath, "--import", "tsx", script, JSON.stringify(order)],
     { encoding: "utf8", timeout: 170_000 },
   );
   expect(result.status, result.stderr).toBe(0);
@@ -27,7 +27,7 @@ const NEIGHBOUR = 3000;
 
 describe("a network that is cut where no socket hears of it", { timeout: 180_000 }, () => {
   it("costs no event, and nothing that comes older than the limit claims to be fresh", ({ skip }) => {
-    skip(!canCut, "it takes network namespaces: run it as root");
+    if (!own.possible) return skip(`it takes network namespaces: ${own.reason}`);
     for (const result of cut({
       cuts: [
         { what: "route", ms: 2000 },
@@ -44,7 +44,7 @@ describe("a network that is cut where no socket hears of it", { timeout: 180_000
   it("holds on to a packet in the kernel for some seconds more when it is the device's own cable", ({
     skip,
   }) => {
-    skip(!canCut, "it takes network namespaces: run it as root");
+    if (!own.possible) return skip(`it takes network namespaces: ${own.reason}`);
     for (const result of cut({ cuts: [{ what: "cable", ms: 4000 }] })) {
       expect(result.missing, result.protocol).toBe(0);
       expect(result.stalestFresh, result.protocol).toBeLessThan(MQTT_TIMING.freshFor + NEIGHBOUR + SLACK);

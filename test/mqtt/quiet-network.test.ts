@@ -2,21 +2,22 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ownNetwork } from "./support/own-network.js";
 
 const built = existsSync(new URL("../../dist/main.js", import.meta.url));
-const NAMESPACE = process.getuid?.() === 0 ? ["-n"] : ["-rn"];
-const canTrace =
-  spawnSync("strace", ["-qq", "-o", "/dev/null", "true"]).status === 0 &&
-  spawnSync("unshare", [...NAMESPACE, "ip", "link", "set", "lo", "up"]).status === 0;
+const own = ownNetwork();
+const canTrace = spawnSync("strace", ["-qq", "-o", "/dev/null", "true"]).status === 0;
 
 describe("the network", () => {
   it("hears nothing of the daemon but what it says to its broker, from start to stop", {
     timeout: 180_000,
   }, ({ skip }) => {
     skip(!built, "there is no dist: npm run build");
-    skip(!canTrace, "it takes strace, iproute2 and network namespaces: run it as root");
+    if (!own.possible) return skip(`it takes network namespaces: ${own.reason}`);
+    skip(!canTrace, "it takes strace");
     const script = join(import.meta.dirname, "support/namespace.ts");
-    const result = spawnSync("unshare", [...NAMESPACE, process.execPath, "--import", "tsx", script], {
+    const [program, ...args] = own.runner;
+    const result = spawnSync(program, [...args, process.execPath, "--import", "tsx", script], {
       encoding: "utf8",
       timeout: 170_000,
     });

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,13 +6,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { authority } from "./certificates.js";
 import type { ChildOrder } from "./child.js";
+import { layLink } from "./link.js";
 import { startMosquitto } from "./mosquitto.js";
 import { DURABLE, subscribe, waitFor } from "./subscriber.js";
 
 /**
- * Runs inside a network namespace of its own: mosquitto here, publishers in a second namespace, and a router between the
- * two in a third. For some milliseconds at a time the router passes nothing on (`route`), or the publishers' cable is
- * pulled out (`cable`). No socket hears of it, and the kernels go on trying to send. argv: JSON of CutOrder.
+ * Runs inside a network namespace of its own: mosquitto here, publishers at the other end of a link. For some
+ * milliseconds at a time the router passes nothing on (`route`), or the publishers' cable is pulled out (`cable`). argv:
+ * JSON of CutOrder.
  */
 export interface CutOrder {
   readonly cuts: readonly { readonly what: "route" | "cable"; readonly ms: number }[];
@@ -21,7 +22,6 @@ export interface CutOrder {
 }
 
 const { cuts, timing } = JSON.parse(process.argv[2] ?? "") as CutOrder;
-const HERE = "10.91.0.1";
 const PROTOCOLS = ["mqtt", "mqtts", "ws", "wss"] as const;
 const PORTS = { mqtt: 1884, mqtts: 8884, ws: 9884, wss: 9885 };
 
@@ -34,44 +34,8 @@ export interface CutResult {
   readonly stalestFresh: number;
 }
 
-/** Runs a program in the namespace of a process that holds it open. */
-const inside = (holder: ChildProcess, program: string, ...args: string[]) =>
-  execFileSync("nsenter", ["-t", String(holder.pid), "-n", program, ...args], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-const ip = (...args: string[]) => execFileSync("ip", args, { stdio: ["ignore", "ignore", "inherit"] });
-const [router, there] = [0, 1].map(() => spawn("unshare", ["-n", "sleep", "600"], { stdio: "ignore" }));
-if (router === undefined || there === undefined) throw new Error("no namespaces");
-await sleep(300);
-ip("link", "set", "lo", "up");
-ip("link", "add", "here", "type", "veth", "peer", "name", "near", "netns", String(router.pid));
-inside(
-  router,
-  "ip",
-  "link",
-  "add",
-  "far",
-  "type",
-  "veth",
-  "peer",
-  "name",
-  "there",
-  "netns",
-  String(there.pid),
-);
-ip("addr", "add", `${HERE}/24`, "dev", "here");
-inside(router, "ip", "addr", "add", "10.91.0.254/24", "dev", "near");
-inside(router, "ip", "addr", "add", "10.92.0.254/24", "dev", "far");
-inside(there, "ip", "addr", "add", "10.92.0.1/24", "dev", "there");
-ip("link", "set", "here", "up");
-for (const device of ["near", "far"]) inside(router, "ip", "link", "set", device, "up");
-inside(there, "ip", "link", "set", "there", "up");
-ip("route", "add", "10.92.0.0/24", "via", "10.91.0.254");
-inside(there, "ip", "route", "add", "default", "via", "10.92.0.254");
-const route = (on: boolean) =>
-  inside(router, "sh", "-c", `echo ${on ? 1 : 0} >/proc/sys/net/ipv4/ip_forward`);
-const cable = (on: boolean) => inside(router, "ip", "link", "set", "far", on ? "up" : "down");
-route(true);
+const link = await layLink();
+const HERE = link.brokerHost;
 
 const folder = mkdtempSync(join(tmpdir(), "emotiond-cut-"));
 const ca = authority(folder, "ours");
@@ -101,18 +65,11 @@ const publishers = PROTOCOLS.map((protocol) => {
     period: 100,
     ...(timing === undefined ? {} : { timing }),
   };
-  const child: ChildProcess = spawn(
-    "nsenter",
+  const [program, ...args] = link.runner;
+  const child = spawn(
+    program,
     [
-      ...[
-        "-t",
-        String(there.pid),
-        "-n",
-        process.execPath,
-        "--import",
-        "tsx",
-        join(import.meta.dirname, "child.ts"),
-      ],
+      ...[...args, process.execPath, "--import", "tsx", join(import.meta.dirname, "child.ts")],
       JSON.stringify(order),
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
@@ -135,10 +92,10 @@ const allDeliver = () =>
 await allDeliver();
 for (const { what, ms } of cuts) {
   await sleep(1000);
-  const pass = what === "route" ? route : cable;
-  pass(false);
+  if (what === "route") link.dropPackets();
+  else link.pullCable();
   await sleep(ms);
-  pass(true);
+  link.heal();
   await allDeliver();
 }
 for (const { child } of publishers) child.kill("SIGTERM");
@@ -158,8 +115,7 @@ const results = publishers.map(({ protocol, made }): CutResult => {
   };
 });
 process.stdout.write(JSON.stringify(results));
-router.kill();
-there.kill();
+link.close();
 await app.end();
 await broker.stop();
 process.exit(0);

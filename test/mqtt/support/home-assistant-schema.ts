@@ -79,6 +79,9 @@ const button = z.strictObject({
   payload_press: z.string(),
 });
 
+/** One that Home Assistant is to take away. */
+const removed = z.strictObject({ platform: z.enum(["image", "button"]) });
+
 export const deviceDiscoverySchema = z.strictObject({
   device: z.strictObject({
     identifiers: z.array(z.string()).min(1),
@@ -95,7 +98,7 @@ export const deviceDiscoverySchema = z.strictObject({
   availability_topic: topic,
   components: z.record(
     z.string().regex(/^[a-zA-Z0-9_-]+$/),
-    z.union([sensor, binarySensor, switchEntity, event, image, button]),
+    z.union([sensor, binarySensor, switchEntity, event, image, button, removed]),
   ),
 });
 

@@ -27,6 +27,8 @@ templates = TemplateEnvironment(None)
 passed_over = {}
 shown = {}
 for name, component in payload["components"].items():
+    if len(component) == 1:
+        continue  # The platform alone: to be removed.
     platform = import_module(f"homeassistant.components.mqtt.{component['platform']}")
     taken = platform.DISCOVERY_SCHEMA({**shared, **component})
     passed_over[name] = sorted(set(component) - set(taken) - {"platform"})

@@ -16,7 +16,8 @@ export interface FaultProxy {
   close(): Promise<void>;
 }
 
-export async function faultProxy(target: number): Promise<FaultProxy> {
+/** Between clients at `host` and a broker at `target` of 127.0.0.1. */
+export async function faultProxy(target: number, host = "127.0.0.1"): Promise<FaultProxy> {
   const pairs = new Set<{ client: Socket; broker: Socket }>();
   let state: "open" | "cut" | "stalled" = "open";
   let answerDelay = 0;
@@ -57,7 +58,7 @@ export async function faultProxy(target: number): Promise<FaultProxy> {
       client.pause();
       broker.pause();
     }
-  }).listen(0, "127.0.0.1");
+  }).listen(0, host);
   await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");

@@ -1,0 +1,70 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { freePort, startMosquitto } from "../mqtt/support/mosquitto.js";
+import { subscribe } from "../mqtt/support/subscriber.js";
+import { configFile, emotiond, stillsConfig } from "./daemon.js";
+
+const isBuilt = existsSync(new URL("../../dist/main.js", import.meta.url));
+const cleanups: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** What every user of this machine can see of a process and of all that it has started. */
+function listing(pid: number): string {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").trim().split(" ").filter(Boolean),
+  );
+  const own = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  return [own, ...children.map((child) => listing(Number(child)))].join("\n");
+}
+
+describe.skipIf(!isBuilt)("the login at the broker", () => {
+  it("is in no log, no message, no page, no process listing and no error", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "emotiond-secrets-"));
+    const [login, right, wrong] = ["the-Login-name", "the-right-Passw0rd", "a-wrong-Passw0rd"];
+    const passwords = join(folder, "passwords");
+    for (const [name, create] of [[login, ["-c"]] as const, ["watcher", []] as const]) {
+      execFileSync("mosquitto_passwd", ["-b", ...create, passwords, name, right]);
+    }
+    const broker = await startMosquitto(["allow_anonymous false", `password_file ${passwords}`]);
+    cleanups.push(() => broker.stop());
+    const app = await subscribe(broker.url, "#", { username: "watcher", password: right });
+    cleanups.push(() => app.end());
+    const http = `127.0.0.1:${await freePort()}`;
+    const passwordFile = join(folder, "password");
+    const config = configFile(
+      stillsConfig(broker.url, {
+        mqtt: { url: broker.url, username: login, passwordFile },
+        http: { listen: http },
+        log: { level: "trace" },
+      }),
+    );
+
+    writeFileSync(passwordFile, wrong);
+    const doctor = await emotiond(["doctor", "--config", config]).finished;
+    expect(doctor.stdout).toMatch(/check mqtt.username/);
+    // Libraries tell everything to who asks them by DEBUG.
+    const daemon = emotiond(["run", "--config", config], { DEBUG: "*" });
+    cleanups.push(() => daemon.child.kill("SIGKILL"));
+    await daemon.says("check mqtt.username");
+    writeFileSync(passwordFile, right);
+    await app.until(() => app.on("/event").length > 0 && app.on("/health").length > 0, 90_000);
+    const pages = await Promise.all(
+      ["healthz", "readyz", "metrics"].map(async (page) => (await fetch(`http://${http}/${page}`)).text()),
+    );
+    const processes = listing(daemon.child.pid ?? 0);
+    expect(processes).toContain("run");
+    daemon.child.kill("SIGTERM");
+    const { code, stdout, stderr } = await daemon.finished;
+    expect(code).toBe(0);
+    const heard = app.received.map(({ topic, text }) => `${topic} ${text}`);
+    for (const text of [doctor.stdout, doctor.stderr, stdout, stderr, processes, ...pages, ...heard]) {
+      for (const secret of [login, right, wrong])
+        expect(text.split("\n").filter((line) => line.includes(secret))).toEqual([]);
+    }
+  });
+});
