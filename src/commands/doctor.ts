@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { connectAsync } from "mqtt";
 import { findCameraTool } from "../camera/camera-tool.js";
 import { piCameras } from "../camera/discover.js";
 import { findPhotos } from "../camera/photo-files.js";
@@ -8,27 +7,14 @@ import { checkVideoDevice, checkVideoFile, describeVideo, parseVideoUri } from "
 import { defaultConfig, loadConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { diagnose } from "../display/diagnose.js";
-import { readMqttCredentials } from "../mqtt/credentials.js";
-import { failureOf } from "../mqtt/failure.js";
-
-type Verdict = "ok" | "warn" | "fail";
-
-interface Finding {
-  readonly verdict: Verdict;
-  /** What was found, and for `warn` and `fail` the cure. */
-  readonly text: string;
-}
-
-const ok = (text: string): Finding => ({ verdict: "ok", text });
-const warn = (text: string): Finding => ({ verdict: "warn", text });
-const fail = (text: string): Finding => ({ verdict: "fail", text });
+import { checkBroker } from "./check-broker.js";
+import { type Finding, fail, ok, warn } from "./finding.js";
 
 /**
  * No check may hold up the others for longer than this, in milliseconds. A slow device that loads three engines and
  * times them, or whose GStreamer looks through its plugins for the first time, takes half of it.
  */
 const PATIENCE = 60_000;
-const BROKER_PATIENCE = 4_000;
 
 /**
  * Looks over everything the daemon needs: a line each, with the cure.
@@ -57,7 +43,7 @@ export async function doctor(file: string | undefined): Promise<number> {
     ["opencv", checkOpenCv],
     ["model", checkModel],
     ["display", checkDisplay],
-    ["broker", checkBroker],
+    ["broker", ({ mqtt }) => checkBroker(mqtt, file)],
   ];
   for (const [name, check] of checks) tell(name, await patiently(async () => check(config)));
   return failed ? 1 : 0;
@@ -137,20 +123,4 @@ async function checkModel({ emotion }: Config): Promise<Finding> {
 async function checkDisplay({ display }: Config): Promise<Finding> {
   const { level, message } = await diagnose(display.sink);
   return { verdict: level, text: message };
-}
-
-async function checkBroker({ mqtt }: Config): Promise<Finding> {
-  const where = new URL(mqtt.url).host;
-  try {
-    const client = await connectAsync(mqtt.url, {
-      ...readMqttCredentials(mqtt),
-      protocolVersion: 5,
-      reconnectPeriod: 0,
-      connectTimeout: BROKER_PATIENCE,
-    });
-    await client.endAsync();
-    return ok(`${where} lets us in`);
-  } catch (error) {
-    return fail(`${where}: ${failureOf(error).message}`);
-  }
 }
