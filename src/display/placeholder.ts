@@ -1,6 +1,7 @@
 import type { Mat } from "../vision/opencv.js";
 import { stripHeight } from "./canvas.js";
 import { type Colour, INK, MUTED, WARNING, WHITE } from "./palette.js";
+import { fitParagraph } from "./paragraph.js";
 import { fill, line, measure, outline, shorten, toAscii, type Weight, write } from "./pencil.js";
 
 /** What a picture without a camera says. */
@@ -16,7 +17,12 @@ export function drawPlaceholder(picture: Mat, notice: Notice): void {
   const { cols: width, rows: height } = picture;
   fill(picture, { x: 0, y: 0, width, height }, INK);
   const large = Math.max(10, Math.round(height * 0.055));
-  const small = Math.max(8, Math.round(height * 0.03));
+  const detail = fitParagraph(
+    toAscii(notice.detail),
+    Math.max(8, Math.round(height * 0.03)),
+    width * 0.86,
+    (text, capital) => measure(text, capital).width,
+  );
 
   const side = Math.round(height * 0.2);
   drawCamera(picture, width / 2, height * 0.3, side);
@@ -25,8 +31,8 @@ export function drawPlaceholder(picture: Mat, notice: Notice): void {
     write(picture, shown, (width - measure(shown, capital, weight).width) / 2, y, capital, colour, weight);
   };
   centred(notice.title, height * 0.56, large, WHITE, "bold");
-  for (const [index, text] of wrap(toAscii(notice.detail), small, width * 0.86).entries()) {
-    centred(text, height * 0.65 + index * small * 1.9, small, MUTED, "regular");
+  for (const [index, text] of detail.lines.entries()) {
+    centred(text, height * 0.65 + index * detail.capital * 1.9, detail.capital, MUTED, "regular");
   }
 
   const strip = stripHeight(height);
@@ -69,19 +75,4 @@ function drawCamera(picture: Mat, x: number, y: number, side: number): void {
   ] as const;
   line(picture, slash[0], slash[1], INK, stroke * 4);
   line(picture, slash[0], slash[1], WARNING, stroke + 1);
-}
-
-/** At most three lines; the last is cut where the text goes on. */
-function wrap(text: string, capital: number, width: number): string[] {
-  const lines: string[] = [];
-  let rest = text.trim();
-  while (rest !== "" && lines.length < 3) {
-    const words = rest.split(" ");
-    let count = words.length;
-    while (count > 1 && measure(words.slice(0, count).join(" "), capital).width > width) count--;
-    const isLast = lines.length === 2;
-    lines.push(shorten(isLast ? rest : words.slice(0, count).join(" "), capital, width));
-    rest = isLast ? "" : words.slice(count).join(" ");
-  }
-  return lines;
 }
