@@ -6,7 +6,7 @@ import { type CameraLog, silentLog } from "./log.js";
 import { createMasks } from "./masks.js";
 import { createStills } from "./stills.js";
 import { createVideo } from "./video.js";
-import { parseVideoUri } from "./video-source.js";
+import { isRecorded, parseVideoUri } from "./video-source.js";
 
 export interface CameraOptions {
   /** A pino logger, or part of one. */
@@ -45,5 +45,5 @@ export function createCamera(
 export function isLossless(source: SourceConfig): boolean {
   if (source.realtime || source.type === "libcamera") return false;
   // A live source does not wait, whatever the configuration says.
-  return source.type === "stills" || parseVideoUri(source.uri).kind === "file";
+  return source.type === "stills" || isRecorded(parseVideoUri(source.uri));
 }

@@ -15,8 +15,16 @@ export type VideoSource =
       /** Of TCP; null where there is none to connect to. */
       readonly port: number | null;
     }
-  | { readonly kind: "pipeline"; readonly pipeline: string }
+  | {
+      readonly kind: "pipeline";
+      readonly pipeline: string;
+      /** It reads a file: its end is no failure. */
+      readonly recorded: boolean;
+    }
   | { readonly kind: "file"; readonly path: string };
+
+/** GStreamer's elements that read files, and the address of one. */
+const FILE_READERS = /(^|\s)(filesrc|multifilesrc|splitmuxsrc|imagesequencesrc)\s|\suri="?file:/;
 
 const PORTS: Readonly<Record<string, number>> = {
   rtsp: 554,
@@ -32,7 +40,7 @@ const PORTS: Readonly<Record<string, number>> = {
  * ` ! `) and a file apart.
  */
 export function parseVideoUri(uri: string): VideoSource {
-  if (uri.includes(" ! ")) return { kind: "pipeline", pipeline: uri };
+  if (uri.includes(" ! ")) return { kind: "pipeline", pipeline: uri, recorded: FILE_READERS.test(uri) };
   if (/^\d{1,3}$/.test(uri)) return { kind: "device", path: `/dev/video${uri}` };
   if (uri.startsWith("/dev/")) return { kind: "device", path: uri };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(uri)?.[1]?.toLowerCase();
@@ -49,6 +57,10 @@ export function parseVideoUri(uri: string): VideoSource {
     port: port !== "" ? (connects === undefined ? null : Number(port)) : connects || null,
   };
 }
+
+/** Whether it has an end and waits for whoever reads it; all else is live. */
+export const isRecorded = (source: VideoSource): boolean =>
+  source.kind === "file" || (source.kind === "pipeline" && source.recorded);
 
 /** For logs and errors: no user, password or query of a URL, no properties of a pipeline's elements. */
 export function describeVideo(source: VideoSource): string {

@@ -9,6 +9,7 @@ import {
   checkVideoDevice,
   checkVideoFile,
   describeVideo,
+  isRecorded,
   parseVideoUri,
   type VideoSource,
 } from "./video-source.js";
@@ -76,7 +77,7 @@ export function createVideo({ source, frames }: VideoOptions): Camera {
           fitted.release();
           break;
         }
-        const taken = source.realtime || video.kind !== "file" ? thisMoment() : mediaTime(shown / rate);
+        const taken = source.realtime || !isRecorded(video) ? thisMoment() : mediaTime(shown / rate);
         const frame = await frames.fromColour(fitted, taken);
         shown += 1;
         count += 1;
@@ -102,7 +103,7 @@ export function createVideo({ source, frames }: VideoOptions): Camera {
         if (signal.aborted) return;
         if (count === 0)
           throw new CameraError(`${description} opened, but has no frame in it that can be decoded`);
-        if (video.kind !== "file") {
+        if (!isRecorded(video)) {
           const hint = video.kind === "device" ? "; is it still plugged in?" : "";
           throw new CameraError(`${description} ended after ${count} frames${hint}`);
         }

@@ -136,6 +136,30 @@ describe("a GStreamer pipeline", () => {
   });
 });
 
+describe("a GStreamer pipeline that reads a file", () => {
+  const plays = /GStreamer:\s+YES/.test(cv.getBuildInformation());
+
+  it.skipIf(!plays)("ends as a file does, and none of its frames is lost to a slow reader", async () => {
+    const photo = join(folder, "white.png");
+    const pixel = new cv.Mat(240, 320, cv.CV_8UC3, [255, 255, 255]);
+    cv.imwrite(photo, pixel);
+    const camera = video(
+      `filesrc location=${photo} ! pngdec ! imagefreeze num-buffers=15 ! videoconvert ! video/x-raw,format=BGR,framerate=30/1 ! appsink`,
+      { realtime: false },
+    );
+    const seen = await play(camera, undefined, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }).catch((error: unknown) => {
+      // Where the good plugins are not installed, it says so.
+      expect(String(error)).toContain("does not start");
+      return [];
+    });
+    if (seen.length === 0) return;
+    expect(seen).toHaveLength(15);
+    expect((seen.at(-1)?.steadyAt ?? 0) - (seen[0]?.steadyAt ?? 0)).toBeCloseTo((14 * 1000) / 30, 0);
+  });
+});
+
 describe("a network stream", () => {
   it("is read from an IP camera, and its password is never told", async () => {
     const picture = new cv.Mat(64, 64, cv.CV_8UC3, [90, 90, 90]);
@@ -227,5 +251,12 @@ describe("source.uri", () => {
     expect(lossless({ type: "video", uri: "a.avi" })).toBe(false);
     expect(lossless({ type: "video", uri: "rtsp://cam/a", realtime: false })).toBe(false);
     expect(lossless({ type: "libcamera", realtime: false })).toBe(false);
+    const decoded = "decodebin ! videoconvert ! video/x-raw,format=BGR ! appsink";
+    const pipeline = (from: string) =>
+      lossless({ type: "video", uri: `${from} ! ${decoded}`, realtime: false });
+    expect(pipeline("filesrc location=a.mp4")).toBe(true);
+    expect(pipeline("uridecodebin uri=file:///a.mp4")).toBe(true);
+    expect(pipeline("v4l2src")).toBe(false);
+    expect(pipeline("rtspsrc location=rtsp://cam/filesrc")).toBe(false);
   });
 });
