@@ -41,7 +41,7 @@ export interface MachineOptions {
 /** Where the machine sees the host's 127.0.0.1. */
 export const HOST_ADDRESS = "10.0.2.2";
 
-const BOOT_SECONDS = 240;
+const BOOT_SECONDS = 480;
 
 /** Boots a machine from a throw-away copy of the base image. */
 export async function boot({ base, work, share }: MachineOptions): Promise<Machine> {
@@ -87,7 +87,7 @@ export async function boot({ base, work, share }: MachineOptions): Promise<Machi
     await must("mountpoint -q /deb || mount -t 9p -o trans=virtio,version=9p2000.L,ro deb /deb");
   }
 
-  async function sh(script: string, seconds = 120): Promise<Result> {
+  async function sh(script: string, seconds = 240): Promise<Result> {
     const { pid } = (await agent.ask("guest-exec", {
       path: "/bin/sh",
       arg: ["-c", `exec 2>&1\n${script}`],
