@@ -120,6 +120,8 @@ step() {
   busybox timeout -s KILL "$2" /bin/sh -c "$3" </dev/null >/tmp/out 2>/tmp/err
   code=$?
   to=$(now)
+  # What a step that was ended has left behind would hold its ports.
+  kill -9 -1 2>/dev/null
   echo "@@ out $1"
   busybox cat /tmp/out
   echo

@@ -15,7 +15,7 @@ import { type Prepared, prepare } from "./prepare.js";
  */
 
 const pictures = join(import.meta.dirname, "..", "..", "dist", "system-test");
-const prepared: Prepared | string = prepare();
+const prepared: Prepared | string = await prepare();
 if (typeof prepared === "string") console.log(`The virtual device is skipped: ${prepared}`);
 
 describe.skipIf(typeof prepared === "string")("the package on a device", () => {

@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -20,24 +21,37 @@ const TOOLS = [
 ] as const;
 
 /** What the test needs, made if it can be: the reason if it cannot. */
-export function prepare(): Prepared | string {
+export async function prepare(): Promise<Prepared | string> {
   if (process.arch !== "x64") return "the virtual device is an x86-64 machine, and this is none";
   const missing = TOOLS.filter(([program]) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0);
   if (missing.length > 0 && !install(missing.map(([, name]) => name))) {
     return `not installed, and cannot be: ${missing.map(([, name]) => name).join(", ")}`;
   }
-  const script = (path: string, ...args: string[]) =>
-    execFileSync(join(root, "scripts", path), args, {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit"],
-    }).trim();
-  const base = script("system-test/base-image");
   const folder = join(root, "dist", "deb");
   const deb = packageName();
   // Set to test a package that is already there.
-  if (process.env.EMOTIOND_KEEP_DEB !== "1" || !existsSync(join(folder, deb)))
-    script("package/package", "amd64");
+  const kept = process.env.EMOTIOND_KEEP_DEB === "1" && existsSync(join(folder, deb));
+  // apt's lock lets one of the two install at a time.
+  if (!kept) await script("package/tools", "amd64");
+  const [base] = await Promise.all([
+    script("system-test/base-image"),
+    kept ? undefined : script("package/package", "amd64"),
+  ]);
   return { base, folder, deb };
+}
+
+/** What one of the project's scripts prints; how long it took is told. */
+async function script(path: string, ...args: string[]): Promise<string> {
+  const start = performance.now();
+  const child = spawn(join(root, "scripts", path), args, { stdio: ["ignore", "pipe", "inherit"] });
+  let out = "";
+  child.stdout.on("data", (text: Buffer) => {
+    out += text.toString();
+  });
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`scripts/${path} ${args.join(" ")} ended with ${code}`);
+  console.log(`scripts/${path} ${args.join(" ")}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
+  return out.trim();
 }
 
 function install(packages: string[]): boolean {
