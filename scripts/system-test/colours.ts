@@ -9,7 +9,16 @@ export interface Colours {
   readonly warning: number;
   /** Boxes, labels and bars of faces, whatever their emotion. */
   readonly faces: number;
+  /** The yellow, cyan, green and magenta of GStreamer's test picture. */
+  readonly bars: number;
 }
+
+const TEST_BARS = [
+  { red: 255, green: 255, blue: 0 },
+  { red: 0, green: 255, blue: 255 },
+  { red: 0, green: 255, blue: 0 },
+  { red: 255, green: 0, blue: 255 },
+];
 
 /** Counts exact colours, which PNG keeps; a photo has hardly any of them by chance. */
 export function coloursOf(png: string): Colours {
@@ -27,7 +36,8 @@ export function coloursOf(png: string): Colours {
     };
     const { neutral: _grey, uncertain: _white, ...coloured } = EMOTION_COLOURS;
     const faces = Object.values(coloured).reduce((sum, colour) => sum + share(colour), 0);
-    return { ink: share(INK), warning: share(WARNING), faces };
+    const bars = TEST_BARS.reduce((sum, colour) => sum + share(colour), 0);
+    return { ink: share(INK), warning: share(WARNING), faces, bars };
   } finally {
     picture.release();
   }

@@ -34,10 +34,11 @@ export async function prepare(): Promise<Prepared | string> {
   // apt's lock lets one of the two install at a time.
   if (!kept) await script("package/tools", "amd64");
   const [base] = await Promise.all([
-    script("system-test/base-image"),
+    // It needs a Debian mirror, and the rights to make a root.
+    script("system-test/base-image").catch((error: unknown) => error as Error),
     kept ? undefined : script("package/package", "amd64"),
   ]);
-  return { base, folder, deb };
+  return base instanceof Error ? `its Debian cannot be made here: ${base.message}` : { base, folder, deb };
 }
 
 /** What one of the project's scripts prints; how long it took is told. */
