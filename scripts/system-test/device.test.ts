@@ -1,8 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Broker, type Message, PASSWORD, startBroker, USER } from "./broker.js";
 import { coloursOf } from "./colours.js";
@@ -14,6 +15,7 @@ import { type Prepared, prepare } from "./prepare.js";
  * (virtio-gpu) and the host as broker. Pictures of the monitor end in dist/system-test.
  */
 
+const run = promisify(execFile);
 const pictures = join(import.meta.dirname, "..", "..", "dist", "system-test");
 const prepared: Prepared | string = await prepare();
 if (typeof prepared === "string") console.log(`The virtual device is skipped: ${prepared}`);
@@ -67,7 +69,9 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
   const property = (name: string) => machine.must(`systemctl show -P ${name} emotiond`);
   const journal = () => machine.must("journalctl -u emotiond -o cat --no-pager");
   const restart = async () => {
+    const before = await property("InvocationID");
     await machine.must("systemctl restart --no-block emotiond");
+    await until("another start", 240, async () => (await property("InvocationID")) !== before);
     await active();
   };
   const active = (limit = 480) =>
@@ -83,6 +87,18 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
     topic === "emotiond/device/availability" && text === "online";
   const runningCamera = ({ topic, text }: Message) =>
     topic === "emotiond/device/health" && JSON.parse(text).camera.status === "running";
+
+  it("has no error for lintian", async () => {
+    const file = join(folder, deb);
+    report(`${deb}: ${(statSync(file).size / 1e6).toFixed(1)} MB`);
+    expect(statSync(file).size).toBeLessThan(120e6);
+    const said = await run("lintian", ["--fail-on", "error", file]).then(
+      ({ stdout }) => ({ errors: "", stdout }),
+      ({ stdout, stderr }: { stdout: string; stderr: string }) => ({ errors: `${stdout}${stderr}`, stdout }),
+    );
+    expect(said.errors).toBe("");
+    report(said.stdout.trim());
+  });
 
   it("installs in seconds, compiling nothing, and its configuration has the sample in it", async () => {
     // The sample asks for a Pi's own camera; every key also comes from the environment.

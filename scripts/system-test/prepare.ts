@@ -18,6 +18,7 @@ const TOOLS = [
   ["mmdebstrap", "mmdebstrap"],
   ["mke2fs", "e2fsprogs"],
   ["mosquitto", "mosquitto"],
+  ["lintian", "lintian"],
 ] as const;
 
 /** What the test needs, made if it can be: the reason if it cannot. */
