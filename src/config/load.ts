@@ -63,7 +63,8 @@ async function readText(file: string): Promise<string> {
 function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "ENOENT") return "there is no such file";
-  if (code === "EACCES") return "permission denied; use sudo, or make it readable for the user that runs emotiond";
+  if (code === "EACCES")
+    return "permission denied; use sudo, or make it readable for the user that runs emotiond";
   if (code === "EISDIR") return "it is a directory; name the file in it";
   return code ?? String(error);
 }
