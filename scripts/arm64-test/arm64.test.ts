@@ -22,7 +22,7 @@ const STEP_SECONDS = 600;
 const SOURCES = {
   stills: "{type: stills, uri: /test/stills, realtime: false, framerate: 5}",
   gstreamer:
-    `{type: video, realtime: false, framerate: 5, uri: "filesrc location=/test/stills/00.jpg ! jpegdec ! ` +
+    `{type: video, realtime: false, framerate: 5, uri: "filesrc location=/test/stills/photo.jpg ! jpegdec ! ` +
     `imagefreeze num-buffers=${FRAMES} ! videoconvert ! video/x-raw,format=BGR,framerate=5/1 ! appsink"}`,
 } as const;
 
@@ -124,10 +124,8 @@ function addTestFiles(folder: string, files: readonly string[]): void {
   mkdirSync(join(folder, "photos"), { recursive: true });
   mkdirSync(join(folder, "stills"));
   for (const file of files) copyFileSync(file, join(folder, "photos", basename(file)));
-  // A face that stays: the same photo again and again.
-  for (let frame = 0; frame < FRAMES; frame++) {
-    copyFileSync(stillPhoto(files), join(folder, "stills", `${String(frame).padStart(2, "0")}.jpg`));
-  }
+  // A photo is shown for some seconds: one is a face that comes, stays and goes.
+  copyFileSync(stillPhoto(files), join(folder, "stills", "photo.jpg"));
   copyFileSync(join(import.meta.dirname, "listener.mjs"), join(folder, "listener.mjs"));
   for (const [name, source] of Object.entries(SOURCES)) {
     const config = `device: pi\nsource: ${source}\nmqtt: {url: "mqtt://127.0.0.1:1883"}\n`;
