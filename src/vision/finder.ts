@@ -1,5 +1,5 @@
 import type { Config } from "../config/schema.js";
-import { scanUnit } from "./background.js";
+import { type KnownFace, scanUnit } from "./background.js";
 import { type Box, intersectionOverUnion, toFractions } from "./box.js";
 import { loadCascade } from "./cascade.js";
 import { CONFIRM, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
@@ -262,14 +262,16 @@ export function createFaceFinder(
         .map((track) => [track.id, toFractions(headOf(track.box), grey.cols, grey.rows)]),
     );
     const isFirst = frames === 1;
-    if (guesses.length <= GUESSES)
-      await scan(grey, schedule.plan.plan(thumbnailOf(grey), known, at), schedule.plan);
-    const fresh: Sighting[] = [];
-    let room = isFirst ? WAITING_GUESSES : GUESSES;
     // A face that only looks as it did is shown to whoever comes upon it: it may not be where it seems.
     const sure = seen.filter(
       ({ by, trackId }) => by === "cascade" || memories.get(trackId ?? "")?.misses === 0,
     );
+    if (guesses.length <= GUESSES) {
+      const hidden = sure.flatMap((sighting) => knownFace(sighting, tracks));
+      await scan(grey, schedule.plan.plan(thumbnailOf(grey), known, at), schedule.plan, hidden);
+    }
+    const fresh: Sighting[] = [];
+    let room = isFirst ? WAITING_GUESSES : GUESSES;
     for (const guess of guesses.splice(0)) {
       if ([...sure, ...fresh].some((sighting) => isNear(sighting.box, guess.sighting))) continue;
       if (room-- <= 0) {
@@ -283,10 +285,22 @@ export function createFaceFinder(
     return fresh;
   }
 
-  async function scan(grey: Mat, units: readonly ScanUnit[], plan: ScanSchedule): Promise<void> {
+  /** A face that scans need not come upon again; none where the track may be a false alarm. */
+  function knownFace({ box, trackId }: Sighting, tracks: readonly Track[]): KnownFace[] {
+    const isConfirmed = tracks.some(({ id, confirmed }) => confirmed && id === trackId);
+    const cells = memories.get(trackId ?? "")?.appearance?.cells;
+    return isConfirmed && cells !== undefined ? [{ box, level: meanOf(cells) }] : [];
+  }
+
+  async function scan(
+    grey: Mat,
+    units: readonly ScanUnit[],
+    plan: ScanSchedule,
+    known: readonly KnownFace[],
+  ): Promise<void> {
     for (const unit of units) {
       const cost = meter();
-      const hits = await scanUnit(cascades, grey, unit, minHits);
+      const hits = await scanUnit(cascades, grey, unit, minHits, known);
       plan.spent(unit.windows, cost());
       guesses.push(...hits.map((sighting) => ({ sighting, by: unit.by, frames: 0 })));
     }
@@ -397,4 +411,8 @@ function isNear(box: Box, sighting: Sighting): boolean {
   const x = sighting.box.x + sighting.box.width / 2;
   const y = sighting.box.y + sighting.box.height / 2;
   return x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height;
+}
+
+function meanOf(cells: Uint8Array): number {
+  return Math.round(cells.reduce((sum, level) => sum + level, 0) / cells.length);
 }

@@ -105,23 +105,27 @@ export function createMotionMap(): MotionMap {
     const across = from.right - from.left;
     const down = from.bottom - from.top;
     if (across < side || down < side) return null;
-    // Sums over the columns of `side` rows at a time, moved down row by row: each cell is read twice.
+    // Sums over the columns of `side` rows at a time, moved down row by row.
     const columnSums = new Int32Array(across);
-    const isNew = (row: number, column: number): number =>
-      (changedAt[(from.top + row) * columns + from.left + column] as number) > moment ? 1 : 0;
+    const isNew = new Uint8Array(across * down);
     let [left, top, right, bottom] = [columns, rows, -1, -1];
     for (let row = 0; row < down; row++) {
+      const [line, cell] = [row * across, (from.top + row) * columns + from.left];
+      const leaving = line - side * across;
       let sum = 0;
       for (let column = 0; column < across; column++) {
-        const leaving = row >= side ? isNew(row - side, column) : 0;
-        columnSums[column] = (columnSums[column] as number) + isNew(row, column) - leaving;
-        sum += columnSums[column] as number;
+        const present = (changedAt[cell + column] as number) > moment ? 1 : 0;
+        isNew[line + column] = present;
+        const past = leaving >= 0 ? (isNew[leaving + column] as number) : 0;
+        const now = (columnSums[column] as number) + present - past;
+        columnSums[column] = now;
+        sum += now;
         if (column >= side) sum -= columnSums[column - side] as number;
-        if (row < side - 1 || column < side - 1 || sum < needed) continue;
-        left = Math.min(left, from.left + column - side + 1);
-        top = Math.min(top, from.top + row - side + 1);
-        right = Math.max(right, from.left + column);
-        bottom = Math.max(bottom, from.top + row);
+        if (sum < needed || row < side - 1 || column < side - 1) continue;
+        if (from.left + column - side + 1 < left) left = from.left + column - side + 1;
+        if (from.top + row - side + 1 < top) top = from.top + row - side + 1;
+        if (from.left + column > right) right = from.left + column;
+        bottom = from.top + row;
       }
     }
     if (right < 0) return null;

@@ -100,6 +100,8 @@ const SLACK = 1.3;
 const TILTED_PATIENCE = 4;
 /** From this many times the smallest size on a face counts as large: it is looked for tilted and half turned, too. */
 const LARGE = 1.5;
+/** Where nothing changed, the next check is this much later, in turns. */
+const RECHECK = 0.12;
 /** Where nothing changed, a sweep all the same, this many times as seldom: what the first look missed. */
 const STATIC_PATIENCE = 12;
 const TILTED_STATIC_PATIENCE = 24;
@@ -243,7 +245,10 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     if (at < post.dueAt) return [];
     const core = fractions(post.core, width, height);
     const changed = motion.changedSince(post.scannedAt, core, post.minSize / height);
-    if (changed === null) return [];
+    if (changed === null) {
+      post.dueAt = at + RECHECK * turnOf(post);
+      return [];
+    }
     // Of a face that fills half the frame, what changed may be taken for the room: large faces cost little to look for.
     const part = post.minSize > height / 3 ? post.core : pixels(changed, post.core, width, height);
     return [{ post, part, sweep: false, urgency: (at - post.scannedAt) / turnOf(post) }];
