@@ -2,7 +2,7 @@ import type { Config } from "../config/schema.js";
 import { type KnownFace, scanUnit } from "./background.js";
 import { type Box, intersectionOverUnion, toFractions } from "./box.js";
 import { loadCascade } from "./cascade.js";
-import { CONFIRM, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
+import { confirmingLooks, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
 import {
   type Appearance,
   appearanceOf,
@@ -79,6 +79,8 @@ const STRONG = 14;
 /** A weak hit or likeness is believed where the face is expected: at most this far away, in its widths. */
 const WEAK = 5;
 const WEAK_REACH = 0.3;
+/** Looks at a guess after which most are decided. */
+const SURE_AFTER = 2;
 /** Guesses looked at in one frame, after the first, and at most waiting: scans wait until these are through. */
 const GUESSES = 4;
 /** Frames in which a guess is looked at before it is given up. */
@@ -315,7 +317,9 @@ export function createFaceFinder(
     let own: Found | null = null;
     let best: Found | null = null;
     const seen: (Found & { readonly by: Look["by"] })[] = [];
-    for (const look of CONFIRM) {
+    for (const [index, look] of confirmingLooks(by).entries()) {
+      // Nearly every face is seen by both frontal cascades as it was found, or by none of them.
+      if (index === SURE_AFTER && (best === null || isAgreed(best, seen, by))) break;
       const found = await ask(grey, sighting.box, look.by, (sighting.angle ?? 0) + look.turn, FINE);
       if (found === null) continue;
       seen.push({ ...found, by: look.by });

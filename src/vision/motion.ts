@@ -69,14 +69,17 @@ export function createMotionMap(): MotionMap {
       lightChangedAt = at;
       newest = at;
     }
+    const [stamps, old] = [changedAt, reference];
+    let changes = 0;
     for (let index = 0; index < cells.length; index++) {
-      const difference = (cells[index] as number) - (reference[index] as number) - shift;
+      const difference = (cells[index] as number) - (old[index] as number) - shift;
       if (difference > CHANGED || difference < -CHANGED) {
-        changedAt[index] = at;
-        reference[index] = cells[index] as number;
-        newest = at;
+        stamps[index] = at;
+        old[index] = cells[index] as number;
+        changes++;
       }
     }
+    if (changes > 0) newest = at;
     for (const box of known.values()) {
       forEachCell(box, (index) => {
         changedAt[index] = Number.NEGATIVE_INFINITY;
@@ -106,6 +109,7 @@ export function createMotionMap(): MotionMap {
     const down = from.bottom - from.top;
     if (across < side || down < side) return null;
     // Sums over the columns of `side` rows at a time, moved down row by row.
+    const stamps = changedAt;
     const columnSums = new Int32Array(across);
     const isNew = new Uint8Array(across * down);
     let [left, top, right, bottom] = [columns, rows, -1, -1];
@@ -114,7 +118,7 @@ export function createMotionMap(): MotionMap {
       const leaving = line - side * across;
       let sum = 0;
       for (let column = 0; column < across; column++) {
-        const present = (changedAt[cell + column] as number) > moment ? 1 : 0;
+        const present = (stamps[cell + column] as number) > moment ? 1 : 0;
         isNew[line + column] = present;
         const past = leaving >= 0 ? (isNew[leaving + column] as number) : 0;
         const now = (columnSums[column] as number) + present - past;

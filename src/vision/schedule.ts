@@ -101,7 +101,7 @@ const TILTED_PATIENCE = 4;
 /** From this many times the smallest size on a face counts as large: it is looked for tilted and half turned, too. */
 const LARGE = 1.5;
 /** Where nothing changed, the next check is this much later, in turns. */
-const RECHECK = 0.12;
+const RECHECK = 0.25;
 /** Where nothing changed, a sweep all the same, this many times as seldom: what the first look missed. */
 const STATIC_PATIENCE = 12;
 const TILTED_STATIC_PATIENCE = 24;
