@@ -88,6 +88,8 @@ const WINDOW = 24;
  */
 const FACE = 30;
 const QUICK_FACE = 24;
+/** The profile cascade's window is smaller: at its own size it is as quick. */
+const PROFILE_FACE = 19.2;
 /** Tilts of the heads looked for, in degrees: the cascades themselves forgive some twelve either way. */
 const ANGLES = [0, -25, 25, -50, 50] as const;
 /** A tile's side, in largest faces of its band: small enough to spread over frames, large enough to share margins. */
@@ -267,7 +269,7 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     const region = angle === 0 ? around(part, maxSize) : aroundTilted(part, post);
     const { scaleFactor } = settings;
     const isProfile = by === "left" || by === "right";
-    const face = angle === 0 && !isProfile ? FACE : QUICK_FACE;
+    const face = isProfile ? PROFILE_FACE : angle === 0 ? FACE : QUICK_FACE;
     const unit = { region, minSize, maxSize, angle, by, face, scaleFactor };
     const windows = windowsIn(unit) * (isProfile ? PROFILE_COST : 1);
     return { ...unit, windows };
