@@ -73,6 +73,10 @@ const ALL_SEARCH_LOOKS = 5;
 const CONFIRM_LOOKS = 2;
 /** Hits on a guess, in all looks together, that make it a face when two cascades agree; and hits in one look alone. */
 const EVIDENCE = 7;
+/** Where a face's owner has a chest, in face widths from its middle, and the size up to which a face there is doubted. */
+const CHEST = { across: 0.9, from: 0.7, to: 2.5, size: 1.3 };
+/** How many times the hits a doubted face needs. */
+const CHEST_DOUBT = 2;
 /** Overlap from which two looks saw the same. */
 const SAME_PLACE = 0.5;
 const STRONG = 14;
@@ -280,7 +284,7 @@ export function createFaceFinder(
         guesses.push(guess);
         continue;
       }
-      const { face, again } = await verify(grey, guess);
+      const { face, again } = await verify(grey, guess, [...sure, ...fresh]);
       if (face !== null) fresh.push(face);
       if (again !== null) guesses.push(again);
     }
@@ -312,14 +316,19 @@ export function createFaceFinder(
   }
 
   /** Two cascades seldom share a false alarm: what is new is believed when another sees it too, or one sees it well. */
-  async function verify(grey: Mat, guess: Guess): Promise<{ face: Sighting | null; again: Guess | null }> {
+  async function verify(
+    grey: Mat,
+    guess: Guess,
+    faces: readonly Sighting[],
+  ): Promise<{ face: Sighting | null; again: Guess | null }> {
     const { sighting, by } = guess;
+    const doubt = faces.some(({ box }) => isOnChest(sighting.box, box)) ? CHEST_DOUBT : 1;
     let own: Found | null = null;
     let best: Found | null = null;
     const seen: (Found & { readonly by: Look["by"] })[] = [];
     for (const [index, look] of confirmingLooks(by).entries()) {
       // Nearly every face is seen by both frontal cascades as it was found, or by none of them.
-      if (index === SURE_AFTER && (best === null || isAgreed(best, seen, by))) break;
+      if (index === SURE_AFTER && (best === null || isAgreed(best, seen, by, doubt))) break;
       const found = await ask(grey, sighting.box, look.by, (sighting.angle ?? 0) + look.turn, FINE);
       if (found === null) continue;
       seen.push({ ...found, by: look.by });
@@ -328,7 +337,7 @@ export function createFaceFinder(
       if (best === null || (isFrontal && found.neighbors > best.neighbors)) best = found;
       if (look.by === by && (own === null || found.neighbors > own.neighbors)) own = found;
     }
-    if (best !== null && isAgreed(best, seen, by)) return { face: agreed(best), again: null };
+    if (best !== null && isAgreed(best, seen, by, doubt)) return { face: agreed(best), again: null };
     // The one sees it still: the next frames may show it to the other, too.
     const tried = guess.frames + 1;
     if (own === null || tried === GUESS_FRAMES) return { face: null, again: null };
@@ -374,16 +383,28 @@ function startMeter(): () => number {
   };
 }
 
-/** Two cascades see it in the same place, and well enough together; or one sees it well. */
+/**
+ * Two cascades see it in the same place, and well enough together; or one sees it well.
+ *
+ * @param doubt how many times as well as usual.
+ */
 function isAgreed(
   best: Found,
   seen: readonly (Found & { readonly by: Look["by"] })[],
   by: Look["by"],
+  doubt: number,
 ): boolean {
-  if (best.neighbors >= STRONG) return true;
+  if (best.neighbors >= doubt * STRONG) return true;
   const there = seen.filter(({ box }) => intersectionOverUnion(box, best.box) >= SAME_PLACE);
   const hits = there.reduce((sum, { neighbors }) => sum + neighbors, 0);
-  return there.some((look) => look.by !== by) && hits >= EVIDENCE;
+  return there.some((look) => look.by !== by) && hits >= doubt * EVIDENCE;
+}
+
+/** Collars, buttons and folds of a shirt are the likeliest false alarms. */
+function isOnChest(guess: Box, face: Box): boolean {
+  const across = Math.abs(guess.x + guess.width / 2 - face.x - face.width / 2) / face.width;
+  const down = (guess.y + guess.height / 2 - face.y - face.height / 2) / face.width;
+  return across < CHEST.across && down > CHEST.from && down < CHEST.to && guess.width < CHEST.size * face.width;
 }
 
 function isAside(found: Box, expected: Box): boolean {

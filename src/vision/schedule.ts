@@ -89,7 +89,9 @@ const WINDOW = 24;
 const FACE = 30;
 const QUICK_FACE = 24;
 /** The profile cascade's window is smaller: at its own size it is as quick. */
-const PROFILE_FACE = 19.2;
+const PROFILE_FACE = 18.8;
+/** Least step between the sizes of profiles: it keeps all their windows two pixels apart. */
+const PROFILE_STEP = 1.25;
 /** Tilts of the heads looked for, in degrees: the cascades themselves forgive some twelve either way. */
 const ANGLES = [0, -25, 25, -50, 50] as const;
 /** A tile's side, in largest faces of its band: small enough to spread over frames, large enough to share margins. */
@@ -217,7 +219,8 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   }
 
   function turnOfCascade(post: Post, sweep: boolean): Look["by"] {
-    const [rota, turn] = sweep ? [post.rota, post.sweeps++] : [MOVING_ROTA, post.turns++];
+    const moving = post.angle === 0 ? MOVING_ROTA : ROTA.tilted;
+    const [rota, turn] = sweep ? [post.rota, post.sweeps++] : [moving, post.turns++];
     return rota[turn % rota.length] ?? "main";
   }
 
@@ -267,8 +270,8 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   function unitOf(post: Post, part: Box, by: Look["by"]): ScanUnit {
     const { minSize, maxSize, angle } = post;
     const region = angle === 0 ? around(part, maxSize) : aroundTilted(part, post);
-    const { scaleFactor } = settings;
     const isProfile = by === "left" || by === "right";
+    const scaleFactor = isProfile ? Math.max(PROFILE_STEP, settings.scaleFactor) : settings.scaleFactor;
     const face = isProfile ? PROFILE_FACE : angle === 0 ? FACE : QUICK_FACE;
     const unit = { region, minSize, maxSize, angle, by, face, scaleFactor };
     const windows = windowsIn(unit) * (isProfile ? PROFILE_COST : 1);
