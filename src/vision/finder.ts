@@ -85,6 +85,8 @@ const WEAK = 5;
 const WEAK_REACH = 0.3;
 /** Looks at a guess after which most are decided. */
 const SURE_AFTER = 2;
+/** How many times the hits of a face that is seen well. */
+const SURE = 2;
 /** Guesses looked at in one frame, after the first, and at most waiting: scans wait until these are through. */
 const GUESSES = 4;
 /** Frames in which a guess is looked at before it is given up. */
@@ -310,9 +312,8 @@ export function createFaceFinder(
       plan.spent(unit.windows, cost());
       guesses.push(...hits.map((sighting) => ({ sighting, by: unit.by, frames: 0 })));
     }
-    // The surest first, and none twice.
-    const kept = suppressOverlaps(guesses.map(({ sighting }) => sighting)).slice(0, WAITING_GUESSES);
-    guesses = kept.flatMap((sighting) => guesses.find((guess) => guess.sighting === sighting) ?? []);
+    // The surest first, and none twice by the same cascade: another's box may be the better one.
+    guesses = suppressOverlapsOfEach(guesses).slice(0, WAITING_GUESSES);
   }
 
   /** Two cascades seldom share a false alarm: what is new is believed when another sees it too, or one sees it well. */
@@ -327,8 +328,8 @@ export function createFaceFinder(
     let best: Found | null = null;
     const seen: (Found & { readonly by: Look["by"] })[] = [];
     for (const [index, look] of confirmingLooks(by).entries()) {
-      // Nearly every face is seen by both frontal cascades as it was found, or by none of them.
-      if (index === SURE_AFTER && (best === null || isAgreed(best, seen, by, doubt))) break;
+      // Nearly every face is seen by both frontal cascades as it was found. One seen weakly may be tilted.
+      if (index === SURE_AFTER && (best === null || isAgreed(best, seen, by, SURE * doubt))) break;
       const found = await ask(grey, sighting.box, look.by, (sighting.angle ?? 0) + look.turn, FINE);
       if (found === null) continue;
       seen.push({ ...found, by: look.by });
@@ -400,11 +401,23 @@ function isAgreed(
   return there.some((look) => look.by !== by) && hits >= doubt * EVIDENCE;
 }
 
+function suppressOverlapsOfEach(guesses: readonly Guess[]): Guess[] {
+  const cascades = [...new Set(guesses.map(({ by }) => by))];
+  const kept = cascades.flatMap((by) => {
+    const own = guesses.filter((guess) => guess.by === by);
+    const apart = new Set(suppressOverlaps(own.map(({ sighting }) => sighting)));
+    return own.filter(({ sighting }) => apart.has(sighting));
+  });
+  return kept.sort((a, b) => b.sighting.score - a.sighting.score);
+}
+
 /** Collars, buttons and folds of a shirt are the likeliest false alarms. */
 function isOnChest(guess: Box, face: Box): boolean {
   const across = Math.abs(guess.x + guess.width / 2 - face.x - face.width / 2) / face.width;
   const down = (guess.y + guess.height / 2 - face.y - face.height / 2) / face.width;
-  return across < CHEST.across && down > CHEST.from && down < CHEST.to && guess.width < CHEST.size * face.width;
+  return (
+    across < CHEST.across && down > CHEST.from && down < CHEST.to && guess.width < CHEST.size * face.width
+  );
 }
 
 function isAside(found: Box, expected: Box): boolean {

@@ -101,10 +101,10 @@ const SHARE_OF_UNSEEN = 0.8;
 /** How much faster upright heads are looked for than just in time: a queue that forms goes away again. */
 const SLACK = 1.3;
 /** How much longer a tilted head may stay unseen than an upright one. */
-const TILTED_PATIENCE = 4;
+const TILTED_PATIENCE = 5;
 /** From this many times the smallest size on a face counts as large: it is looked for tilted and half turned, too. */
 const LARGE = 1.5;
-/** Where nothing changed, the next check is this much later, in turns. */
+/** Where nothing changed, the next check for tilted heads is this much later, in turns. */
 const RECHECK = 0.25;
 /** Where nothing changed, a sweep all the same, this many times as seldom: what the first look missed. */
 const STATIC_PATIENCE = 12;
@@ -115,11 +115,13 @@ const TILTED_STATIC_PATIENCE = 24;
  */
 const ROTA = {
   small: ["main", "second"],
-  large: ["main", "second", "left", "right", "main", "second"],
+  large: ["main", "second", "left", "main", "second", "right", "main", "second"],
   tilted: ["main", "second"],
 } as const;
-/** Of its cascades, how many have had their turn at tilted heads before sweeps become seldom. */
-const FIRST_TILTED = 1;
+/** Of their cascades, how many have had their turn at small and at tilted heads before sweeps become seldom. */
+const FIRST_SWEEPS = 1;
+/** How many have had their turn at larger upright faces where the budget does not pay for all: tilted heads wait. */
+const POOR_SWEEPS = 4;
 /** Who looks where something moves. */
 const MOVING_ROTA = ["second", "main"] as const;
 /** What a window costs the profile cascade, in windows of a frontal one. */
@@ -155,6 +157,8 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   );
   let costPerWindow = FIRST_COST;
   let previousAt: number | undefined;
+  /** Whether the budget pays for all that is looked at in a hurry. */
+  let isRich = true;
 
   function plan(thumbnail: Thumbnail, known: ReadonlyMap<string, Box>, at: number): ScanUnit[] {
     motion.update(thumbnail, known, at);
@@ -165,8 +169,10 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     }
     const elapsed = Math.max(0, at - previousAt);
     previousAt = at;
+    const hurried = costPerWindow * (prompt.rate + HURRY * patient.rate);
+    isRich = hurried <= settings.budget;
     const hurry = posts.some(isNew) ? HURRY : 1;
-    const demand = costPerWindow * (prompt.rate + hurry * patient.rate);
+    const demand = hurry === 1 ? costPerWindow * (prompt.rate + patient.rate) : hurried;
     const share = Math.min(1, Math.max(LEAST_SHARE, settings.budget / demand));
     // After a pause no more than one turn of all is made up for.
     const due = Math.min(elapsed * share, interval);
@@ -218,6 +224,11 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     }
   }
 
+  function isNew(post: Post): boolean {
+    if (post.rota !== ROTA.large) return post.sweeps < FIRST_SWEEPS;
+    return post.sweeps < (isRich ? post.rota.length : POOR_SWEEPS);
+  }
+
   function turnOfCascade(post: Post, sweep: boolean): Look["by"] {
     const moving = post.angle === 0 ? MOVING_ROTA : ROTA.tilted;
     const [rota, turn] = sweep ? [post.rota, post.sweeps++] : [moving, post.turns++];
@@ -251,7 +262,8 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     const core = fractions(post.core, width, height);
     const changed = motion.changedSince(post.scannedAt, core, post.minSize / height);
     if (changed === null) {
-      post.dueAt = at + RECHECK * turnOf(post);
+      // An upright head may come at any moment.
+      if (post.angle !== 0) post.dueAt = at + RECHECK * turnOf(post);
       return [];
     }
     // Of a face that fills half the frame, what changed may be taken for the room: large faces cost little to look for.
@@ -324,10 +336,6 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
 function turned(angle: number): [cos: number, sin: number] {
   const radians = (angle * Math.PI) / 180;
   return [Math.abs(Math.cos(radians)), Math.abs(Math.sin(radians))];
-}
-
-function isNew(post: Post): boolean {
-  return post.sweeps < (post.angle === 0 ? post.rota.length : FIRST_TILTED);
 }
 
 function sweepPatience(post: Post): number {
