@@ -7,6 +7,7 @@ import {
   RESCORE_AFTER,
   SAME_FACE,
   SCORE_INTERVAL,
+  STEADY_INTERVAL,
 } from "../../src/emotion/scorer.js";
 import type { Mat } from "../../src/vision/opencv.js";
 
@@ -56,6 +57,24 @@ describe("what is shown to the classifier", () => {
       await score(model, FRAME, [face("a", at), face("b", 10 + at), face("c", 20 + at)], at);
     }
     expect(model.batches.map((batch) => batch.length)).toEqual([3, 3, 3]);
+  });
+
+  it("is a changing face less often while the model says the same of it, and as soon as ever after a change", async () => {
+    const model = classifier();
+    const { score } = scorer();
+    // The crop changes by more than noise in each frame, what the model says by less than SAME_SCORES.
+    const level = (frame: number) => (frame < 31 ? 100 : 200) + (frame % 2 === 0 ? 0 : 3 * SAME_FACE);
+    for (let frame = 0; frame < 60; frame++)
+      await score(model, FRAME, [face("a", level(frame))], frame * INTERVAL);
+    const first = Math.ceil(SCORE_INTERVAL / INTERVAL);
+    const steady = Math.ceil(STEADY_INTERVAL / INTERVAL);
+    // After the first answer and after the one that differs it is due soon, else later.
+    const soon = [0, first];
+    for (let at = first + steady; at < 31; at += steady) soon.push(at);
+    const change = (soon.at(-1) as number) + steady;
+    soon.push(change, change + first);
+    for (let at = change + first + steady; at < 60; at += steady) soon.push(at);
+    expect(model.batches.flat()).toEqual(soon.map(level));
   });
 
   it("is no face that only should be there", async () => {
