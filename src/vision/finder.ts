@@ -2,6 +2,7 @@ import type { Config } from "../config/schema.js";
 import { type KnownFace, scanUnit } from "./background.js";
 import { type Box, intersectionOverUnion, toFractions } from "./box.js";
 import { loadCascade } from "./cascade.js";
+import { isOnChest } from "./chest.js";
 import { confirmingLooks, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
 import {
   type Appearance,
@@ -73,9 +74,7 @@ const ALL_SEARCH_LOOKS = 5;
 const CONFIRM_LOOKS = 2;
 /** Hits on a guess, in all looks together, that make it a face when two cascades agree; and hits in one look alone. */
 const EVIDENCE = 7;
-/** Where a face's owner has a chest, in face widths from its middle, and the size up to which a face there is doubted. */
-const CHEST = { across: 0.9, from: 0.7, to: 2.5, size: 1.3 };
-/** How many times the hits a doubted face needs. */
+/** How many times the hits a guess on somebody's chest needs. */
 const CHEST_DOUBT = 2;
 /** Overlap from which two looks saw the same. */
 const SAME_PLACE = 0.5;
@@ -409,15 +408,6 @@ function suppressOverlapsOfEach(guesses: readonly Guess[]): Guess[] {
     return own.filter(({ sighting }) => apart.has(sighting));
   });
   return kept.sort((a, b) => b.sighting.score - a.sighting.score);
-}
-
-/** Collars, buttons and folds of a shirt are the likeliest false alarms. */
-function isOnChest(guess: Box, face: Box): boolean {
-  const across = Math.abs(guess.x + guess.width / 2 - face.x - face.width / 2) / face.width;
-  const down = (guess.y + guess.height / 2 - face.y - face.height / 2) / face.width;
-  return (
-    across < CHEST.across && down > CHEST.from && down < CHEST.to && guess.width < CHEST.size * face.width
-  );
 }
 
 function isAside(found: Box, expected: Box): boolean {
