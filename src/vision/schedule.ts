@@ -101,7 +101,7 @@ const SHARE_OF_UNSEEN = 0.8;
 /** How much faster upright heads are looked for than just in time: a queue that forms goes away again. */
 const SLACK = 1.3;
 /** How much longer a tilted head may stay unseen than an upright one. */
-const TILTED_PATIENCE = 6;
+const TILTED_PATIENCE = 5;
 /** From this many times the smallest size on a face counts as large: it is looked for tilted and half turned, too. */
 const LARGE = 1.5;
 /** Where nothing changed, the next check for tilted heads is this much later, in turns. */
