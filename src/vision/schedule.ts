@@ -88,6 +88,8 @@ const WINDOW = 24;
  */
 const FACE = 30;
 const QUICK_FACE = 24;
+/** Every second sweep by a cascade tries the sizes in between: of a scene that stands still it would tell the same. */
+const FACE_BETWEEN = 27.4;
 /** The profile cascade's window is smaller: at its own size it is as quick. */
 const PROFILE_FACE = 18.8;
 /** Least step between the sizes of profiles: it keeps all their windows two pixels apart. */
@@ -201,7 +203,8 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     const units: ScanUnit[] = [];
     for (const { post, part, sweep } of [...waiting].sort((a, b) => b.urgency - a.urgency)) {
       if (bucket !== null && !bucket.hasCredit()) break;
-      const unit = unitOf(post, part, turnOfCascade(post, sweep));
+      const between = sweep && isBetween(post);
+      const unit = unitOf(post, part, turnOfCascade(post, sweep), between);
       post.scannedAt = at;
       post.dueAt = at + turnOf(post);
       if (sweep) post.sweptAt = at;
@@ -279,12 +282,13 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     return unitOf(post, post.core, "main").windows;
   }
 
-  function unitOf(post: Post, part: Box, by: Look["by"]): ScanUnit {
+  function unitOf(post: Post, part: Box, by: Look["by"], between = false): ScanUnit {
     const { minSize, maxSize, angle } = post;
     const region = angle === 0 ? around(part, maxSize) : aroundTilted(part, post);
     const isProfile = by === "left" || by === "right";
     const scaleFactor = isProfile ? Math.max(PROFILE_STEP, settings.scaleFactor) : settings.scaleFactor;
-    const face = isProfile ? PROFILE_FACE : angle === 0 ? FACE : QUICK_FACE;
+    const upright = between ? FACE_BETWEEN : FACE;
+    const face = isProfile ? PROFILE_FACE : angle === 0 ? upright : QUICK_FACE;
     const unit = { region, minSize, maxSize, angle, by, face, scaleFactor };
     const windows = windowsIn(unit) * (isProfile ? PROFILE_COST : 1);
     return { ...unit, windows };
@@ -331,6 +335,12 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
       if (windows > 0) costPerWindow += COST_GAIN * (milliseconds / windows - costPerWindow);
     },
   };
+}
+
+/** Whether the next sweep's cascade had the other sizes before: it has two turns in a row of all that look. */
+function isBetween(post: Post): boolean {
+  const turns = post.rota === ROTA.large ? 3 : post.rota.length;
+  return Math.floor(post.sweeps / turns) % 2 === 1;
 }
 
 function turned(angle: number): [cos: number, sin: number] {
