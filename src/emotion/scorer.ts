@@ -42,6 +42,10 @@ export interface Scorer {
 
 /** A face is due at most this often, in milliseconds: expressions do not change faster. */
 export const SCORE_INTERVAL = 90;
+/** Nor so often while the model says the same of it: the average over time takes in some twice as much. */
+export const STEADY_INTERVAL = 200;
+/** Change of each score, from one answer of the model to the next, up to which it says the same. */
+export const SAME_SCORES = 0.1;
 /** Mean change of a face's crop in grey levels under which the model would say what it said: its noise, no movement. */
 export const SAME_FACE = 2;
 /** A face that does not change is shown to the model all the same after this time, in milliseconds. */
@@ -95,7 +99,8 @@ export function createScorer(crop: Crop): Scorer {
     const flat = await classifier.classify(together(asked, side * side), asked.length);
     for (const [index, { id, shown }] of asked.entries()) {
       const told = scoresOfFace(flat, index);
-      memories.set(id, { dueAt: at + SCORE_INTERVAL, shownAt: at, shown, scores: told, by: classifier });
+      const interval = isSteady(memories.get(id), told) ? STEADY_INTERVAL : SCORE_INTERVAL;
+      memories.set(id, { dueAt: at + interval, shownAt: at, shown, scores: told, by: classifier });
       scores.set(id, told);
     }
     return scores;
@@ -117,6 +122,14 @@ function speaksFor(memory: Memory, classifier: Classifier, shown: Uint8Array, at
     memory.by === classifier &&
     at - memory.shownAt < RESCORE_AFTER &&
     meanChange(memory.shown, shown) < SAME_FACE
+  );
+}
+
+/** Whether the model says what it said before. */
+function isSteady(memory: Memory | undefined, told: ScoreVector): boolean {
+  return (
+    memory !== undefined &&
+    told.every((score, index) => Math.abs(score - (memory.scores[index] ?? 0)) < SAME_SCORES)
   );
 }
 

@@ -1,8 +1,9 @@
 import type { Config } from "../config/schema.js";
-import { scanUnit } from "./background.js";
+import { type KnownFace, scanUnit } from "./background.js";
 import { type Box, intersectionOverUnion, toFractions } from "./box.js";
 import { loadCascade } from "./cascade.js";
-import { CONFIRM, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
+import { isOnChest } from "./chest.js";
+import { confirmingLooks, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
 import {
   type Appearance,
   appearanceOf,
@@ -73,12 +74,18 @@ const ALL_SEARCH_LOOKS = 5;
 const CONFIRM_LOOKS = 2;
 /** Hits on a guess, in all looks together, that make it a face when two cascades agree; and hits in one look alone. */
 const EVIDENCE = 7;
+/** How many times the hits a guess on somebody's chest needs. */
+const CHEST_DOUBT = 2;
 /** Overlap from which two looks saw the same. */
 const SAME_PLACE = 0.5;
 const STRONG = 14;
 /** A weak hit or likeness is believed where the face is expected: at most this far away, in its widths. */
 const WEAK = 5;
 const WEAK_REACH = 0.3;
+/** Looks at a guess after which most are decided. */
+const SURE_AFTER = 2;
+/** How many times the hits of a face that is seen well. */
+const SURE = 2;
 /** Guesses looked at in one frame, after the first, and at most waiting: scans wait until these are through. */
 const GUESSES = 4;
 /** Frames in which a guess is looked at before it is given up. */
@@ -262,46 +269,66 @@ export function createFaceFinder(
         .map((track) => [track.id, toFractions(headOf(track.box), grey.cols, grey.rows)]),
     );
     const isFirst = frames === 1;
-    if (guesses.length <= GUESSES)
-      await scan(grey, schedule.plan.plan(thumbnailOf(grey), known, at), schedule.plan);
-    const fresh: Sighting[] = [];
-    let room = isFirst ? WAITING_GUESSES : GUESSES;
     // A face that only looks as it did is shown to whoever comes upon it: it may not be where it seems.
     const sure = seen.filter(
       ({ by, trackId }) => by === "cascade" || memories.get(trackId ?? "")?.misses === 0,
     );
+    if (guesses.length <= GUESSES) {
+      const hidden = sure.flatMap((sighting) => knownFace(sighting, tracks));
+      await scan(grey, schedule.plan.plan(thumbnailOf(grey), known, at), schedule.plan, hidden);
+    }
+    const fresh: Sighting[] = [];
+    let room = isFirst ? WAITING_GUESSES : GUESSES;
     for (const guess of guesses.splice(0)) {
       if ([...sure, ...fresh].some((sighting) => isNear(sighting.box, guess.sighting))) continue;
       if (room-- <= 0) {
         guesses.push(guess);
         continue;
       }
-      const { face, again } = await verify(grey, guess);
+      const { face, again } = await verify(grey, guess, [...sure, ...fresh]);
       if (face !== null) fresh.push(face);
       if (again !== null) guesses.push(again);
     }
     return fresh;
   }
 
-  async function scan(grey: Mat, units: readonly ScanUnit[], plan: ScanSchedule): Promise<void> {
+  /** A face that scans need not come upon again; none where the track may be a false alarm. */
+  function knownFace({ box, trackId }: Sighting, tracks: readonly Track[]): KnownFace[] {
+    const isConfirmed = tracks.some(({ id, confirmed }) => confirmed && id === trackId);
+    const cells = memories.get(trackId ?? "")?.appearance?.cells;
+    return isConfirmed && cells !== undefined ? [{ box, level: meanOf(cells) }] : [];
+  }
+
+  async function scan(
+    grey: Mat,
+    units: readonly ScanUnit[],
+    plan: ScanSchedule,
+    known: readonly KnownFace[],
+  ): Promise<void> {
     for (const unit of units) {
       const cost = meter();
-      const hits = await scanUnit(cascades, grey, unit, minHits);
+      const hits = await scanUnit(cascades, grey, unit, minHits, known);
       plan.spent(unit.windows, cost());
       guesses.push(...hits.map((sighting) => ({ sighting, by: unit.by, frames: 0 })));
     }
-    // The surest first, and none twice.
-    const kept = suppressOverlaps(guesses.map(({ sighting }) => sighting)).slice(0, WAITING_GUESSES);
-    guesses = kept.flatMap((sighting) => guesses.find((guess) => guess.sighting === sighting) ?? []);
+    // The surest first, and none twice by the same cascade: another's box may be the better one.
+    guesses = suppressOverlapsOfEach(guesses).slice(0, WAITING_GUESSES);
   }
 
   /** Two cascades seldom share a false alarm: what is new is believed when another sees it too, or one sees it well. */
-  async function verify(grey: Mat, guess: Guess): Promise<{ face: Sighting | null; again: Guess | null }> {
+  async function verify(
+    grey: Mat,
+    guess: Guess,
+    faces: readonly Sighting[],
+  ): Promise<{ face: Sighting | null; again: Guess | null }> {
     const { sighting, by } = guess;
+    const doubt = faces.some(({ box }) => isOnChest(sighting.box, box)) ? CHEST_DOUBT : 1;
     let own: Found | null = null;
     let best: Found | null = null;
     const seen: (Found & { readonly by: Look["by"] })[] = [];
-    for (const look of CONFIRM) {
+    for (const [index, look] of confirmingLooks(by).entries()) {
+      // Nearly every face is seen by both frontal cascades as it was found. One seen weakly may be tilted.
+      if (index === SURE_AFTER && (best === null || isAgreed(best, seen, by, SURE * doubt))) break;
       const found = await ask(grey, sighting.box, look.by, (sighting.angle ?? 0) + look.turn, FINE);
       if (found === null) continue;
       seen.push({ ...found, by: look.by });
@@ -310,7 +337,7 @@ export function createFaceFinder(
       if (best === null || (isFrontal && found.neighbors > best.neighbors)) best = found;
       if (look.by === by && (own === null || found.neighbors > own.neighbors)) own = found;
     }
-    if (best !== null && isAgreed(best, seen, by)) return { face: agreed(best), again: null };
+    if (best !== null && isAgreed(best, seen, by, doubt)) return { face: agreed(best), again: null };
     // The one sees it still: the next frames may show it to the other, too.
     const tried = guess.frames + 1;
     if (own === null || tried === GUESS_FRAMES) return { face: null, again: null };
@@ -356,16 +383,31 @@ function startMeter(): () => number {
   };
 }
 
-/** Two cascades see it in the same place, and well enough together; or one sees it well. */
+/**
+ * Two cascades see it in the same place, and well enough together; or one sees it well.
+ *
+ * @param doubt how many times as well as usual.
+ */
 function isAgreed(
   best: Found,
   seen: readonly (Found & { readonly by: Look["by"] })[],
   by: Look["by"],
+  doubt: number,
 ): boolean {
-  if (best.neighbors >= STRONG) return true;
+  if (best.neighbors >= doubt * STRONG) return true;
   const there = seen.filter(({ box }) => intersectionOverUnion(box, best.box) >= SAME_PLACE);
   const hits = there.reduce((sum, { neighbors }) => sum + neighbors, 0);
-  return there.some((look) => look.by !== by) && hits >= EVIDENCE;
+  return there.some((look) => look.by !== by) && hits >= doubt * EVIDENCE;
+}
+
+function suppressOverlapsOfEach(guesses: readonly Guess[]): Guess[] {
+  const cascades = [...new Set(guesses.map(({ by }) => by))];
+  const kept = cascades.flatMap((by) => {
+    const own = guesses.filter((guess) => guess.by === by);
+    const apart = new Set(suppressOverlaps(own.map(({ sighting }) => sighting)));
+    return own.filter(({ sighting }) => apart.has(sighting));
+  });
+  return kept.sort((a, b) => b.sighting.score - a.sighting.score);
 }
 
 function isAside(found: Box, expected: Box): boolean {
@@ -397,4 +439,8 @@ function isNear(box: Box, sighting: Sighting): boolean {
   const x = sighting.box.x + sighting.box.width / 2;
   const y = sighting.box.y + sighting.box.height / 2;
   return x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height;
+}
+
+function meanOf(cells: Uint8Array): number {
+  return Math.round(cells.reduce((sum, level) => sum + level, 0) / cells.length);
 }

@@ -27,7 +27,7 @@ const SEARCH: readonly Look[] = [
 ];
 
 /** Where a guess is looked for. */
-export const CONFIRM: readonly Look[] = [
+const CONFIRM: readonly Look[] = [
   { by: "second", turn: 0 },
   { by: "main", turn: 0 },
   { by: "second", turn: -15 },
@@ -37,6 +37,15 @@ export const CONFIRM: readonly Look[] = [
   { by: "left", turn: 0 },
   { by: "right", turn: 0 },
 ];
+
+/** All looks at what a scan came upon; of a profile its own first. */
+export function confirmingLooks(by: Look["by"]): readonly Look[] {
+  return [...CONFIRM].sort((a, b) => profileFirst(b, by) - profileFirst(a, by));
+}
+
+function profileFirst(look: Look, by: Look["by"]): number {
+  return look.by === by && (by === "left" || by === "right") ? 1 : 0;
+}
 
 /**
  * The looks of one frame at a face that was missed: a bounded number, going round, so that a lost face costs each

@@ -69,14 +69,17 @@ export function createMotionMap(): MotionMap {
       lightChangedAt = at;
       newest = at;
     }
+    const [stamps, old] = [changedAt, reference];
+    let changes = 0;
     for (let index = 0; index < cells.length; index++) {
-      const difference = (cells[index] as number) - (reference[index] as number) - shift;
+      const difference = (cells[index] as number) - (old[index] as number) - shift;
       if (difference > CHANGED || difference < -CHANGED) {
-        changedAt[index] = at;
-        reference[index] = cells[index] as number;
-        newest = at;
+        stamps[index] = at;
+        old[index] = cells[index] as number;
+        changes++;
       }
     }
+    if (changes > 0) newest = at;
     for (const box of known.values()) {
       forEachCell(box, (index) => {
         changedAt[index] = Number.NEGATIVE_INFINITY;
@@ -105,23 +108,28 @@ export function createMotionMap(): MotionMap {
     const across = from.right - from.left;
     const down = from.bottom - from.top;
     if (across < side || down < side) return null;
-    // Sums over the columns of `side` rows at a time, moved down row by row: each cell is read twice.
+    // Sums over the columns of `side` rows at a time, moved down row by row.
+    const stamps = changedAt;
     const columnSums = new Int32Array(across);
-    const isNew = (row: number, column: number): number =>
-      (changedAt[(from.top + row) * columns + from.left + column] as number) > moment ? 1 : 0;
+    const isNew = new Uint8Array(across * down);
     let [left, top, right, bottom] = [columns, rows, -1, -1];
     for (let row = 0; row < down; row++) {
+      const [line, cell] = [row * across, (from.top + row) * columns + from.left];
+      const leaving = line - side * across;
       let sum = 0;
       for (let column = 0; column < across; column++) {
-        const leaving = row >= side ? isNew(row - side, column) : 0;
-        columnSums[column] = (columnSums[column] as number) + isNew(row, column) - leaving;
-        sum += columnSums[column] as number;
+        const present = (stamps[cell + column] as number) > moment ? 1 : 0;
+        isNew[line + column] = present;
+        const past = leaving >= 0 ? (isNew[leaving + column] as number) : 0;
+        const now = (columnSums[column] as number) + present - past;
+        columnSums[column] = now;
+        sum += now;
         if (column >= side) sum -= columnSums[column - side] as number;
-        if (row < side - 1 || column < side - 1 || sum < needed) continue;
-        left = Math.min(left, from.left + column - side + 1);
-        top = Math.min(top, from.top + row - side + 1);
-        right = Math.max(right, from.left + column);
-        bottom = Math.max(bottom, from.top + row);
+        if (sum < needed || row < side - 1 || column < side - 1) continue;
+        if (from.left + column - side + 1 < left) left = from.left + column - side + 1;
+        if (from.top + row - side + 1 < top) top = from.top + row - side + 1;
+        if (from.left + column > right) right = from.left + column;
+        bottom = from.top + row;
       }
     }
     if (right < 0) return null;

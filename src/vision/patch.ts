@@ -9,6 +9,15 @@ export interface Patch {
   readonly picture: Mat;
   /** A box in the patch's pixels to the upright box around the same middle in the frame. */
   toFrame(box: Box): Box;
+  /** A disc in the frame's pixels to the same in the patch's. */
+  toPatch(disc: Disc): Disc;
+}
+
+/** Middle and radius, in pixels. */
+export interface Disc {
+  readonly x: number;
+  readonly y: number;
+  readonly radius: number;
 }
 
 export interface PatchPlace {
@@ -51,8 +60,17 @@ export function cutPatch(grey: Mat, place: PatchPlace, columns: number): Patch {
     return { x: x + cos * dx - sin * dy - width / 2, y: y + sin * dx + cos * dy - height / 2, width, height };
   }
 
+  function toPatch(disc: Disc): Disc {
+    const [dx, dy] = [(disc.x - x) / step, (disc.y - y) / step];
+    return {
+      x: middle.x + cos * dx + sin * dy,
+      y: middle.y - sin * dx + cos * dy,
+      radius: disc.radius / step,
+    };
+  }
+
   const shrink = Math.floor(step / LARGEST_BILINEAR_STEP) + 1;
-  if (shrink === 1) return { picture: warp(grey, x - 0.5, y - 0.5, step, cos, sin, size), toFrame };
+  if (shrink === 1) return { picture: warp(grey, x - 0.5, y - 0.5, step, cos, sin, size), toFrame, toPatch };
   // Half a diagonal around the middle holds the square however it is turned.
   const across = (angle === 0 ? place.width : Math.hypot(place.width, place.height)) / 2 + shrink;
   const down = (angle === 0 ? place.height : Math.hypot(place.width, place.height)) / 2 + shrink;
@@ -62,7 +80,7 @@ export function cutPatch(grey: Mat, place: PatchPlace, columns: number): Patch {
     grey.rows,
   );
   if (around.width < shrink || around.height < shrink)
-    return { picture: warp(grey, x - 0.5, y - 0.5, step, cos, sin, size), toFrame };
+    return { picture: warp(grey, x - 0.5, y - 0.5, step, cos, sin, size), toFrame, toPatch };
   const part = grey.getRegion(new cv.Rect(around.x, around.y, around.width, around.height));
   const small = part.resize(
     Math.round(around.height / shrink),
@@ -82,7 +100,7 @@ export function cutPatch(grey: Mat, place: PatchPlace, columns: number): Patch {
       sin,
       size,
     );
-    return { picture, toFrame };
+    return { picture, toFrame, toPatch };
   } finally {
     small.release();
     part.release();

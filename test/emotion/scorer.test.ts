@@ -7,6 +7,7 @@ import {
   RESCORE_AFTER,
   SAME_FACE,
   SCORE_INTERVAL,
+  STEADY_INTERVAL,
 } from "../../src/emotion/scorer.js";
 import type { Mat } from "../../src/vision/opencv.js";
 
@@ -56,6 +57,22 @@ describe("what is shown to the classifier", () => {
       await score(model, FRAME, [face("a", at), face("b", 10 + at), face("c", 20 + at)], at);
     }
     expect(model.batches.map((batch) => batch.length)).toEqual([3, 3, 3]);
+  });
+
+  it("is a changing face less often while the model says the same of it, and as soon as ever after a change", async () => {
+    const model = classifier();
+    const { score } = scorer();
+    const step = 40;
+    // More than the crop's noise from one look to the next, less than SAME_SCORES in what the model says; one jump.
+    const level = (frame: number) => 60 + frame + (frame < 31 ? 0 : 100);
+    for (let frame = 0; frame < 50; frame++)
+      await score(model, FRAME, [face("a", level(frame))], frame * step);
+    const [soon, later] = [Math.ceil(SCORE_INTERVAL / step), Math.ceil(STEADY_INTERVAL / step)];
+    const looks = [0, soon];
+    while ((looks.at(-1) as number) < 31) looks.push((looks.at(-1) as number) + later);
+    looks.push((looks.at(-1) as number) + soon);
+    while ((looks.at(-1) as number) + later < 50) looks.push((looks.at(-1) as number) + later);
+    expect(model.batches.flat()).toEqual(looks.map(level));
   });
 
   it("is no face that only should be there", async () => {

@@ -170,6 +170,14 @@ describe("suppressOverlaps", () => {
     expect(suppressOverlaps([mouth, shifted, apart, strong])).toEqual([strong, apart]);
   });
 
+  it("takes an open mouth for a part of the face, and not a head that half hides another", () => {
+    const whole = { ...face(262, 159, 176), score: 30 };
+    const mouth = { ...face(256, 237, 97), score: 4 };
+    expect(suppressOverlaps([mouth, whole])).toEqual([whole]);
+    const behind = { ...face(340, 240, 150), score: 20 };
+    expect(suppressOverlaps([behind, whole])).toEqual([whole, behind]);
+  });
+
   it("believes the cascade before a template", () => {
     const template = { ...face(100), score: 0, by: "template", trackId: "a" } as const;
     expect(suppressOverlaps([template, face(104)])).toEqual([face(104)]);
