@@ -53,7 +53,7 @@ const USAGE = `npm run train -- --data FILE [options]
   --teacher-share X    how much they count (0.4)
   --work DIR           checkpoint, TensorBoard logs and report (~/.cache/emotiond/training/PRESET)
   --model-version V    version in the manifest (0.1.0)
-  --export-only        export the last checkpoint, train no more
+  --export-only        export the last checkpoint, or with --init that model anew, and train no more
   --keras DIR          also write Keras' JSON and H5 there
   --seed N             of the random numbers (1)
 

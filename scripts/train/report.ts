@@ -47,15 +47,7 @@ export function reportPage(options: ReportOptions): string {
 <h1>${escaped(title)}</h1>
 <div class="facts">${facts.map(([label, value]) => `<div class="fact"><span>${escaped(label)}</span><b>${escaped(value)}</b></div>`).join("")}</div>
 <div class="grid">
-<section><h2>Accuracy by epoch</h2>${chart([
-    { name: "original labels", colour: "var(--a)", values: history.map(({ accuracy }) => accuracy * 100) },
-    {
-      name: "FER+ majority",
-      colour: "var(--b)",
-      values: history.flatMap(({ ferplus: share }) => (share === null ? [] : [share * 100])),
-    },
-  ])}</section>
-<section><h2>Training loss by epoch</h2>${chart([{ name: "loss", colour: "var(--c)", values: history.map(({ loss }) => loss) }])}</section>
+${history.length === 0 ? "" : curves(history)}
 <section><h2>Confusion, original labels (rows true, % of row)</h2>${matrix(original)}</section>
 ${ferplus === null ? "" : `<section><h2>Confusion, FER+ majority (rows true, % of row)</h2>${matrix(ferplus)}</section>`}
 <section><h2>Recall, original labels</h2>${bars(original)}</section>
@@ -64,6 +56,19 @@ ${ferplus === null ? "" : `<section><h2>Recall, FER+ majority</h2>${bars(ferplus
 </main>
 </html>
 `;
+}
+
+/** What a model that was exported without training has none of. */
+function curves(history: readonly EpochRecord[]): string {
+  return `<section><h2>Accuracy by epoch</h2>${chart([
+    { name: "original labels", colour: "var(--a)", values: history.map(({ accuracy }) => accuracy * 100) },
+    {
+      name: "FER+ majority",
+      colour: "var(--b)",
+      values: history.flatMap(({ ferplus: share }) => (share === null ? [] : [share * 100])),
+    },
+  ])}</section>
+<section><h2>Training loss by epoch</h2>${chart([{ name: "loss", colour: "var(--c)", values: history.map(({ loss }) => loss) }])}</section>`;
 }
 
 interface Curve {

@@ -38,14 +38,25 @@ async function main(): Promise<void> {
     // What starts from a model has nothing to learn from small pictures any more.
     sizes: command.init === undefined ? preset.sizes : [{ from: 0, size: preset.architecture.inputSize }],
   };
-  const trained = command.exportOnly ? lastCheckpoint(command, chosen) : await run(command, chosen, data);
+  const trained = command.exportOnly
+    ? await untrained(command, chosen, data)
+    : await run(command, chosen, data);
   const { network, optimizer, history } = trained;
   await finish({ command, preset: chosen, data, network, averages: optimizer.averages, history });
 }
 
-function lastCheckpoint(command: TrainCommand, preset: Preset): Trained {
-  requireCheckpoint(command, "--export-only");
+/** The last checkpoint's network, or with --init an exported model's: its heads are mixed anew. */
+async function untrained(
+  command: TrainCommand,
+  preset: Preset,
+  { training }: TrainingData,
+): Promise<Trained> {
   const network = createNetwork(preset.architecture, createRandom(command.seed));
+  if (command.init !== undefined) {
+    await initialize(network, command.init, training, preset.window);
+    return { network, optimizer: createOptimizer(network.parameters, preset), history: [] };
+  }
+  requireCheckpoint(command, "--export-only");
   const optimizer = createOptimizer(network.parameters, preset);
   const { history } = loadCheckpoint(command.work, network, optimizer);
   return { network, optimizer, history };

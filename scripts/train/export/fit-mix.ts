@@ -6,7 +6,7 @@ const STEPS = 200;
 const STEP_SIZE = 0.15;
 const MOMENTUM = 0.9;
 /** Pull of the offsets towards 0, so that a rare label's stays near the others'. */
-const RIDGE = 1e-3;
+const RIDGE = 2e-3;
 
 /** What a mix is fitted to, beside the logits. */
 export interface MixGoal {
