@@ -18,6 +18,10 @@ export function modelCard(manifest: Manifest): string {
   const { init } = training as { init?: { readonly version: string; readonly epochs: number } };
   const start =
     init === undefined ? "" : `, from the weights of version ${init.version} (${init.epochs} epochs)`;
+  const effort =
+    training.epochs === 0 && init !== undefined
+      ? `the weights of version ${init.version} (${init.epochs} epochs), its heads mixed anew`
+      : `${training.epochs} epochs, ${String(training.hours)} hours on two cores${start}`;
   const { teacher } = training as { teacher?: { readonly version: string; readonly share: number } };
   const taught =
     teacher === undefined
@@ -53,7 +57,7 @@ ${percent(int8.calibrationError.before)} to ${percent(int8.calibrationError.afte
 ## How it was made
 
 \`npm run train\` on ${String(training.pictures)} faces of FER-2013's Training split and their FER+ votes; training faces that are
-pixel-identical to an evaluation face were left out. Preset \`${training.preset}\`, ${training.epochs} epochs, ${String(training.hours)} hours on two cores${start}.${taught} Two
+pixel-identical to an evaluation face were left out. Preset \`${training.preset}\`, ${effort}.${taught} Two
 heads, one for the original labels and one for the votes, became one: the mean of what they make probable, each read with
 a scale and an offset for each label that were fitted on the evaluation faces.
 
