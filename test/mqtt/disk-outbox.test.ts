@@ -101,7 +101,8 @@ describe("disk outbox", () => {
     fill(outbox, 1, 20);
     const onTheWay = [outbox.take(), outbox.take()];
     expect(onTheWay.map((taken) => taken?.event.seq)).toEqual([1, 2]);
-    await written(20);
+    // The age that is asked about below, however quick the disk is.
+    await Promise.all([written(20), settled(120)]);
     const after = outboxAt({ path: crashCopy() });
     await waitFor(() => after.size() === 20);
     const taken = await drain(after, 20);
