@@ -28,7 +28,7 @@ export function lineChart(title: string, unit: string, panels: readonly LinePane
   const all = panels.flatMap(({ series }) => series.flatMap(({ values }) => values));
   const [low, high] = decades(all);
   const y = (value: number) => TOP + (1 - (Math.log10(value) - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
-  const body: string[] = [`<text class="soft end" x="${AXIS}" y="${TOP - 12}">${escaped(unit)}</text>`];
+  const body: string[] = [`<text class="soft" x="0" y="${TOP - 12}">${escaped(unit)}</text>`];
   for (let decade = low; decade <= high; decade++) {
     body.push(
       `<text class="soft end" x="${AXIS}" y="${px(y(10 ** decade) + 4)}">${10 ** decade}</text>`,
