@@ -81,6 +81,49 @@ const written = (events: number) => {
   const bytes = () => logs().reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
   return waitFor(() => bytes() > events * JSON.stringify(sampleEvent(1)).length);
 };
+/**
+ * An outbox as the delivery uses it, and what became of its events: each that is on the way follows the one before.
+ *
+ * @param before of an earlier run of the same outbox: what it added and acknowledged counts on.
+ */
+function usedOutbox(
+  where: Parameters<typeof outboxAt>[0],
+  before?: { added(): number; readonly acknowledged: Set<number> },
+) {
+  const outbox = outboxAt(where);
+  let seq = before?.added() ?? 0;
+  let onTheWay: QueuedEvent[] = [];
+  const acknowledged = before?.acknowledged ?? new Set<number>();
+  return {
+    outbox,
+    acknowledged,
+    added: () => seq,
+    missing: () => range(1, seq).filter((one) => !acknowledged.has(one)),
+    add(n: number) {
+      fill(outbox, seq + 1, seq + n);
+      seq += n;
+    },
+    take(n: number) {
+      for (let i = 0; i < n; i++) {
+        const taken = outbox.take();
+        if (taken === undefined) break;
+        const last = onTheWay.at(-1);
+        if (last !== undefined) expect(taken.event.seq).toBe(last.event.seq + 1);
+        onTheWay.push(taken);
+      }
+    },
+    ack(n: number) {
+      for (const taken of onTheWay.splice(0, n)) {
+        outbox.acknowledge(taken);
+        acknowledged.add(taken.event.seq);
+      }
+    },
+    release() {
+      outbox.release();
+      onTheWay = [];
+    },
+  };
+}
 const settled = (ms = 200) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe("disk outbox", () => {
@@ -322,39 +365,18 @@ describe("disk outbox", () => {
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
         round += 1;
         const where = { path: join(folder, `round-${round}`), memoryEvents: 20, diskAfter: 0.02 };
-        let outbox = outboxAt(where);
-        let seq = 0;
-        let onTheWay: QueuedEvent[] = [];
-        const acknowledged = new Set<number>();
+        let use = usedOutbox(where);
         for (const { do: what, n } of steps) {
-          if (what === "add") {
-            fill(outbox, seq + 1, seq + n);
-            seq += n;
-          } else if (what === "take") {
-            for (let i = 0; i < n; i++) {
-              const taken = outbox.take();
-              if (taken === undefined) break;
-              const last = onTheWay.at(-1);
-              if (last !== undefined) expect(taken.event.seq).toBe(last.event.seq + 1);
-              onTheWay.push(taken);
-            }
-          } else if (what === "ack") {
-            for (const taken of onTheWay.splice(0, n)) {
-              outbox.acknowledge(taken);
-              acknowledged.add(taken.event.seq);
-            }
-          } else if (what === "release") {
-            outbox.release();
-            onTheWay = [];
-          } else if (what === "wait") await settled(n);
+          if (what === "add" || what === "take" || what === "ack" || what === "release") use[what](n);
+          else if (what === "wait") await settled(n);
           else {
-            await outbox.close(10_000);
-            onTheWay = [];
-            outbox = outboxAt(where);
+            await use.outbox.close(10_000);
+            use = usedOutbox(where, use);
           }
         }
+        const { outbox } = use;
         outbox.release();
-        const missing = range(1, seq).filter((one) => !acknowledged.has(one));
+        const missing = use.missing();
         const rest = seqs(await drain(outbox, missing.length));
         expect(rest).toEqual([...rest].sort((a, b) => a - b));
         expect(new Set(rest)).toEqual(new Set([...rest, ...missing]));
@@ -397,38 +419,18 @@ describe("disk outbox", () => {
           diskAfter: 0.02,
           retryAfter: 50,
         };
-        const outbox = outboxAt(where);
-        let seq = 0;
-        let onTheWay: QueuedEvent[] = [];
-        const acknowledged = new Set<number>();
+        const use = usedOutbox(where);
         for (const { do: what, n } of steps) {
-          if (what === "add") {
-            fill(outbox, seq + 1, seq + n);
-            seq += n;
-          } else if (what === "take") {
-            for (let i = 0; i < n; i++) {
-              const taken = outbox.take();
-              if (taken === undefined) break;
-              const last = onTheWay.at(-1);
-              if (last !== undefined) expect(taken.event.seq).toBe(last.event.seq + 1);
-              onTheWay.push(taken);
-            }
-          } else if (what === "ack") {
-            for (const taken of onTheWay.splice(0, n)) {
-              outbox.acknowledge(taken);
-              acknowledged.add(taken.event.seq);
-            }
-          } else if (what === "release") {
-            outbox.release();
-            onTheWay = [];
-          } else if (what === "fill") {
+          if (what === "add" || what === "take" || what === "ack" || what === "release") use[what](n);
+          else if (what === "fill") {
             spawnSync("dd", ["if=/dev/zero", `of=${ballast}`, "bs=16k"], { stdio: "ignore" });
           } else if (what === "clear") rmSync(ballast, { force: true });
           else await settled(n);
         }
+        const { outbox } = use;
         outbox.release();
         rmSync(ballast, { force: true });
-        const missing = range(1, seq).filter((one) => !acknowledged.has(one));
+        const missing = use.missing();
         expect(seqs(await drain(outbox, missing.length))).toEqual(missing);
         expect([outbox.size(), outbox.dropped()]).toEqual([0, 0]);
         await outbox.close(10_000);

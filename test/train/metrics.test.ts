@@ -103,7 +103,7 @@ describe("chooseHead", () => {
 
   test("lifts a label that is found too seldom", () => {
     const recall = (mix: Mix) => score(predictions(mixed(both, mix)), labels).recall[1] ?? Number.NaN;
-    expect(recall(settings)).toBeGreaterThanOrEqual(0.42);
+    expect(recall(settings)).toBeGreaterThanOrEqual(0.43);
     expect(recall(settings)).toBeGreaterThan(recall(evenMix(true)));
   });
 });
