@@ -1,14 +1,14 @@
 import { readSizedPhoto } from "../camera/photo.js";
 import { defaultConfig } from "../config/load.js";
+import type { Config } from "../config/schema.js";
 import type { Classifier } from "../emotion/classifier.js";
 import { EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
 import { loadClassifier } from "../emotion/load.js";
 import { labelOf, scoresOfFace } from "../emotion/smoothing.js";
 import { type Box, clipToFrame } from "../vision/box.js";
-import { type Cascade, loadCascade } from "../vision/cascade.js";
-import { cropFaces } from "../vision/crop.js";
+import { cropFaces, cropRotation } from "../vision/crop.js";
 import { cv, type Mat } from "../vision/opencv.js";
-import { suppressOverlaps } from "../vision/sighting.js";
+import { findInPhoto, type PhotoFace } from "../vision/photo-faces.js";
 
 interface ClassifiedFace {
   readonly box: Box;
@@ -16,9 +16,6 @@ interface ClassifiedFace {
   readonly confidence: number;
   readonly scores: Readonly<Record<string, number>>;
 }
-
-/** Photos are looked at once, so more sizes are tried and smaller faces looked for than in a camera's frames. */
-const PHOTO_SCAN = { scaleFactor: 1.1, minNeighbors: 5, minFaceSize: 0.05 };
 
 /** Larger pictures are scaled down by 2, 4 or 8 for the search, to no less than this on the longer side. */
 const SEARCH_SIZE = 1_280;
@@ -31,17 +28,14 @@ const SEARCH_SIZE = 1_280;
  */
 export async function classify(files: readonly string[]): Promise<number> {
   const config = defaultConfig(process.env);
-  const cascade = loadCascade(config.detector.cascade);
   const classifier = await loadClassifier(config.emotion.model, config.emotion.engine);
   let failures = 0;
   try {
     for (const file of files) {
-      const line = await classifyFile(file, cascade, classifier, config.emotion.minConfidence).catch(
-        (error: unknown) => {
-          failures += 1;
-          return { file, error: (error as Error).message };
-        },
-      );
+      const line = await classifyFile(file, config, classifier).catch((error: unknown) => {
+        failures += 1;
+        return { file, error: (error as Error).message };
+      });
       process.stdout.write(`${JSON.stringify(line)}\n`);
     }
   } finally {
@@ -50,14 +44,14 @@ export async function classify(files: readonly string[]): Promise<number> {
   return failures > 0 ? 1 : 0;
 }
 
-async function classifyFile(file: string, cascade: Cascade, classifier: Classifier, minConfidence: number) {
+async function classifyFile(file: string, { detector, emotion }: Config, classifier: Classifier) {
   const { picture, width, height } = await readSizedPhoto(file, SEARCH_SIZE);
   try {
     const grey = await picture.cvtColorAsync(cv.COLOR_BGR2GRAY);
     try {
       const scale = width / picture.cols;
-      const boxes = await findFaces(grey, cascade);
-      const faces = await scoreFaces(grey, boxes, classifier, minConfidence);
+      const found = await findInPhoto(grey, detector);
+      const faces = await scoreFaces(grey, found, classifier, emotion.minConfidence);
       return { file, width, height, faces: faces.map((face) => enlarged(face, scale, width, height)) };
     } finally {
       grey.release();
@@ -67,27 +61,19 @@ async function classifyFile(file: string, cascade: Cascade, classifier: Classifi
   }
 }
 
-async function findFaces(grey: Mat, cascade: Cascade): Promise<Box[]> {
-  const { scaleFactor, minNeighbors, minFaceSize } = PHOTO_SCAN;
-  const hits = await cascade.scan(grey, { minSize: minFaceSize * grey.rows, scaleFactor, minNeighbors });
-  const sightings = hits.map(
-    (hit) => ({ box: hit.box, score: hit.neighbors, by: "cascade", trackId: null }) as const,
-  );
-  return suppressOverlaps(sightings)
-    .map((sighting) => sighting.box)
-    .sort((a, b) => a.x - b.x || a.y - b.y);
-}
-
 async function scoreFaces(
   grey: Mat,
-  boxes: readonly Box[],
+  found: readonly PhotoFace[],
   classifier: Classifier,
   minConfidence: number,
 ): Promise<ClassifiedFace[]> {
-  if (boxes.length === 0) return [];
-  const crops = await cropFaces(grey, boxes, classifier.inputSize);
-  const flat = await classifier.classify(crops, boxes.length);
-  return boxes.map((box, index) => {
+  if (found.length === 0) return [];
+  const { inputSize } = classifier;
+  const crops = await Promise.all(
+    found.map(({ box, angle }) => cropFaces(grey, [box], inputSize, { rotation: cropRotation(angle) })),
+  );
+  const flat = await classifier.classify(Buffer.concat(crops), found.length);
+  return found.map(({ box }, index) => {
     const scores = scoresOfFace(flat, index);
     return {
       box,

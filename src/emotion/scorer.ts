@@ -1,5 +1,5 @@
 import type { Box } from "../vision/box.js";
-import type { CropOptions } from "../vision/crop.js";
+import { type CropOptions, cropRotation } from "../vision/crop.js";
 import type { Mat } from "../vision/opencv.js";
 import type { Classifier } from "./classifier.js";
 import { type ScoreVector, scoresOfFace } from "./smoothing.js";
@@ -50,8 +50,6 @@ export const SAME_SCORES = 0.1;
 export const SAME_FACE = 2;
 /** A face that does not change is shown to the model all the same after this time, in milliseconds. */
 export const RESCORE_AFTER = 1_000;
-/** Heads tilted by less than this, in degrees, are cut out as they are: the network has seen such. */
-const SLIGHT_TILT = 8;
 
 /** What the model said of a face, and what it was shown. */
 interface Memory {
@@ -79,9 +77,7 @@ export function createScorer(crop: Crop): Scorer {
     if (due.length === 0) return new Map();
     const side = classifier.inputSize;
     const crops = await Promise.all(
-      due.map(({ box, angle }) =>
-        crop(grey, [box], side, { rotation: Math.abs(angle) < SLIGHT_TILT ? 0 : angle }),
-      ),
+      due.map(({ box, angle }) => crop(grey, [box], side, { rotation: cropRotation(angle) })),
     );
     const scores = new Map<string, ScoreVector>();
     const asked: { readonly id: string; readonly shown: Uint8Array }[] = [];

@@ -7,6 +7,14 @@ export interface CropOptions {
   readonly rotation?: number;
 }
 
+/** Heads tilted by less than this, in degrees, are cut out as they are: the network has seen such. */
+const SLIGHT_TILT = 8;
+
+/** By how many degrees to turn the crop of a head that is tilted by `angle`. */
+export function cropRotation(angle: number): number {
+  return Math.abs(angle) < SLIGHT_TILT ? 0 : angle;
+}
+
 /**
  * Cuts faces out of a grey picture the way the emotion network saw them in training: a square about the middle of
  * each box, edges of the picture replicated where it reaches over them.

@@ -322,6 +322,9 @@ export function createFaceFinder(
     faces: readonly Sighting[],
   ): Promise<{ face: Sighting | null; again: Guess | null }> {
     const { sighting, by } = guess;
+    // Heads do not hold other people's faces: a group of them looks like a large one.
+    if (faces.filter(({ box }) => isNear(sighting.box, { box })).length > 1)
+      return { face: null, again: null };
     const doubt = faces.some(({ box }) => isOnChest(sighting.box, box)) ? CHEST_DOUBT : 1;
     let own: Found | null = null;
     let best: Found | null = null;
@@ -435,7 +438,7 @@ function headOf(face: Box): Box {
   };
 }
 
-function isNear(box: Box, sighting: Sighting): boolean {
+function isNear(box: Box, sighting: Pick<Sighting, "box">): boolean {
   const x = sighting.box.x + sighting.box.width / 2;
   const y = sighting.box.y + sighting.box.height / 2;
   return x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height;
