@@ -41,7 +41,11 @@ afterEach(async () => {
 const plug = (status: "connected" | "disconnected") =>
   writeFileSync(join(root, "sys/class/drm/card1-HDMI-A-1/status"), `${status}\n`);
 
-function open(version: string, behaviour = 'echo "Setting pipeline to PLAYING ..."\nexec cat >/dev/null') {
+function open(
+  version: string,
+  behaviour = 'echo "Setting pipeline to PLAYING ..."\nexec cat >/dev/null',
+  firstPictureWithin = times.firstPictureWithin,
+) {
   const launcher = join(root, "gst-launch");
   const told = join(root, "told");
   writeFileSync(
@@ -57,7 +61,7 @@ function open(version: string, behaviour = 'echo "Setting pipeline to PLAYING ..
     logger: log.logger,
     signal: controller.signal,
     machine: { sys: join(root, "sys"), dev: join(root, "dev"), env: { PATH: process.env.PATH } },
-    times,
+    times: { ...times, firstPictureWithin },
     launcher,
     onOpen: () => void opened.offer(pixels),
   });
@@ -118,7 +122,8 @@ it("says that another process owns the display, and tries again with growing pau
 
 it("gives the first picture more time than the others, as GStreamer may look through its plugins first", async () => {
   plug("connected");
-  const { screen } = open("1.22.0", 'sleep 0.8\necho "Setting pipeline to PLAYING ..."\nexec cat >/dev/null');
+  const slow = 'sleep 0.8\necho "Setting pipeline to PLAYING ..."\nexec cat >/dev/null';
+  const { screen } = open("1.22.0", slow, 12_000);
   await until(() => screen.state === "showing", "the first picture");
   expect(screen.counts.starts).toBe(1);
 });

@@ -32,12 +32,12 @@ async function rounds(way: NetworkWay, runner: readonly string[]): Promise<Round
 describe("whatever happens to broker, network and process", { timeout: 3_600_000 }, () => {
   it("a subscriber with a session gets every event at least once, and in order", async () => {
     const { way, faults, events } = await rounds("proxy", []);
-    expect([way, faults >= 2 * RUNS, events > 50 * RUNS]).toEqual(["proxy", true, true]);
+    expect([way, faults >= 2 * RUNS, events >= 50 * RUNS]).toEqual(["proxy", true, true]);
   });
 
   it("the same where the network loses packets and no socket hears of it", async ({ skip }) => {
     if (!own.possible) return skip(`it takes network namespaces: ${own.reason}`);
     const { way, faults, events } = await rounds("link", own.runner);
-    expect([way, faults >= 2 * RUNS, events > 50 * RUNS]).toEqual(["link", true, true]);
+    expect([way, faults >= 2 * RUNS, events >= 50 * RUNS]).toEqual(["link", true, true]);
   });
 });

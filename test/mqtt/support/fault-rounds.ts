@@ -30,6 +30,9 @@ export interface RoundsResult {
 /** A kill may cost what was made within this time before it: `diskAfter` of the child, and the writing. */
 const MAY_BE_LOST = 500;
 
+/** What a round makes at the least, however short its faults. */
+const LEAST_EVENTS = 50;
+
 interface Made {
   readonly boot: string;
   readonly seq: number;
@@ -101,9 +104,9 @@ async function round(way: NetworkWay, faults: readonly PropertyFault[]): Promise
       await sleep(one.calm);
       await inflict(one, { broker, network, killDaemon: kill }, andKilled ? kill : undefined);
     }
-    // The last child must be there to hear SIGTERM.
-    const before = made.length;
-    while (made.length < before + 5) await sleep(20);
+    // The last child must be there to hear SIGTERM, and a round of short faults must have something to lose.
+    const enough = Math.max(made.length + 5, LEAST_EVENTS);
+    while (made.length < enough) await sleep(20);
     child.kill("SIGTERM");
     await once(child, "close");
     if (child.exitCode !== 0) throw new Error(`the publisher ended with ${child.exitCode}`);
