@@ -311,6 +311,25 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
     await configure(vivid);
   });
 
+  it("waits longer from restart to restart while it fails at once", async () => {
+    const folder = "/run/systemd/system/emotiond.service.d";
+    const since = (await machine.must("date +%s")).trim();
+    await machine.must(
+      `mkdir -p ${folder}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >${folder}/fails.conf
+      systemctl daemon-reload; systemctl reset-failed emotiond; systemctl start --no-block emotiond`,
+    );
+    await until("it was started five times", 240, async () => Number(await property("NRestarts")) >= 4);
+    await machine.must(`rm -r ${folder}; systemctl stop emotiond; systemctl daemon-reload`);
+    const text = await machine.must(
+      `journalctl --unit emotiond --since @${since} --output short-unix --no-pager | grep 'Main process exited'`,
+    );
+    const times = text.split("\n").map((line) => Number.parseFloat(line));
+    const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+    report(`pauses before restarts: ${pauses.map((pause) => pause.toFixed(1)).join(", ")} s`);
+    for (const [index, least] of [2, 4, 8].entries())
+      expect(pauses[index]).toBeGreaterThanOrEqual(least - 0.3);
+  });
+
   it("starts by itself after a reboot", async () => {
     await machine.must("echo vivid >/etc/modules-load.d/vivid.conf; systemctl reset-failed emotiond");
     const start = performance.now();
