@@ -143,7 +143,7 @@ export interface Cost {
   readonly macs: number;
 }
 
-/** Parameters (batch norm folded, one head of seven) and multiply-accumulates of the exported network. */
+/** Parameters (batch norm folded, both heads) and multiply-accumulates of the exported network. */
 export function cost(architecture: Architecture): Cost {
   const known = shapes(architecture);
   let parameters = 0;
@@ -154,8 +154,8 @@ export function cost(architecture: Architecture): Cost {
       parameters += weights + layer.filters;
       macs += weights * shapeOf(known, layer.name).side ** 2;
     } else if (layer.op === "dense") {
-      const weights = shapeOf(known, layer.input).channels * 7;
-      parameters += weights + 7;
+      const weights = shapeOf(known, layer.input).channels * layer.units;
+      parameters += weights + layer.units;
       macs += weights;
     }
   }

@@ -2,6 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, w
 import { join } from "node:path";
 import type { Network } from "./network.js";
 import type { Optimizer } from "./optimizer.js";
+import type { Origin } from "./origin.js";
 import { type Tensor, tf } from "./tensorflow.js";
 
 /** What an epoch came to; the history is part of the checkpoint and of the report. */
@@ -21,6 +22,7 @@ export interface Progress {
   readonly random: number;
   readonly seed: number;
   readonly history: readonly EpochRecord[];
+  readonly origin: Origin;
 }
 
 interface Header extends Progress {

@@ -59,6 +59,18 @@ const USAGE = `npm run train -- --data FILE [options]
 
 On a GPU: npm install @tensorflow/tfjs-node-gpu, and EMOTIOND_TRAIN_BACKEND=@tensorflow/tfjs-node-gpu.`;
 
+/** Options of which the second would be ignored beside the first. */
+const APART = [
+  ["hours", "epochs"],
+  ["export-only", "epochs"],
+  ["export-only", "hours"],
+  ["export-only", "teacher"],
+  ["export-only", "resume"],
+] as const;
+
+/** What the tutorial's own system has not. */
+const NOT_FOR_SEED = ["init", "teacher", "hours", "keras", "export-only"] as const;
+
 /** @throws UsageError */
 export function parseCommand(args: readonly string[]): TrainCommand {
   let values: ReturnType<typeof parse>;
@@ -68,6 +80,24 @@ export function parseCommand(args: readonly string[]): TrainCommand {
     throw new UsageError((error as Error).message);
   }
   if (values.data === undefined) throw new UsageError("--data FILE is missing");
+  const version = values["model-version"];
+  if (!/^\d+\.\d+\.\d+$/.test(version)) {
+    throw new UsageError(`--model-version ${version} must be three numbers, such as 1.0.0`);
+  }
+  for (const [one, other] of APART) {
+    if (
+      values[one] !== undefined &&
+      values[one] !== false &&
+      values[other] !== undefined &&
+      values[other] !== false
+    )
+      throw new UsageError(`--${one} and --${other} do not go together`);
+  }
+  if (values.preset === "seed") {
+    const alien = NOT_FOR_SEED.find((name) => values[name] !== undefined && values[name] !== false);
+    if (alien !== undefined)
+      throw new UsageError(`--${alien} is not for --preset seed, the tutorial's own system`);
+  }
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
   return {
     data: values.data,
@@ -83,7 +113,7 @@ export function parseCommand(args: readonly string[]): TrainCommand {
     init: values.init,
     teacher: values.teacher,
     teacherShare: optional(values["teacher-share"], "teacher-share", (x) => x > 0 && x < 1) ?? 0.4,
-    version: values["model-version"],
+    version,
     exportOnly: values["export-only"],
     keras: values.keras,
   };

@@ -5,15 +5,17 @@ import type { EpochRecord } from "./checkpoint.js";
 import type { TrainCommand } from "./command.js";
 import { confusionPicture } from "./confusion-picture.js";
 import type { TrainingData } from "./data/load.js";
-import { exportModel } from "./export/export.js";
+import { type Effort, exportModel } from "./export/export.js";
 import { chooseHead } from "./export/head.js";
 import { fold } from "./export/inference.js";
 import { writeKeras } from "./export/keras.js";
 import { mixed } from "./heads.js";
 import { majorities, predictions, score } from "./metrics.js";
 import type { Network } from "./network.js";
+import type { Origin } from "./origin.js";
 import type { Preset } from "./presets.js";
 import { reportPage } from "./report.js";
+import { epochRows } from "./targets.js";
 import type { Tensor } from "./tensorflow.js";
 import { logits } from "./trainer.js";
 
@@ -24,18 +26,20 @@ export interface FinishedRun {
   readonly network: Network;
   /** Averaged weights by parameter name. */
   readonly averages: ReadonlyMap<string, Tensor>;
+  /** Of the epochs that this program went through; empty where the network comes from elsewhere. */
   readonly history: readonly EpochRecord[];
+  readonly effort: Effort;
+  readonly origin: Origin;
 }
 
 /** Takes a run's averaged weights to an exported model, checked, and to its report. */
 export async function finish(run: FinishedRun): Promise<void> {
-  const { command, preset, network, averages, history } = run;
-  const { training, evaluation } = run.data;
+  const { command, preset, network, averages, history, effort } = run;
+  const { training, evaluation, privateRows } = run.data;
   const both = logits(network, averages, evaluation, preset);
   const head = chooseHead(both, evaluation.labels, majorities(evaluation));
   const values = new Map<string, Float32Array>();
   for (const [name, tensor] of averages) values.set(name, (await tensor.data()) as Float32Array);
-  const hours = history.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
   const { manifest, differences } = await exportModel({
     architecture: preset.architecture,
     values,
@@ -46,12 +50,10 @@ export async function finish(run: FinishedRun): Promise<void> {
     out: command.out,
     version: command.version,
     preset: command.preset,
-    epochs: history.length,
-    hours: Math.round(hours * 100) / 100,
-    init: command.init,
-    ...(command.teacher === undefined
-      ? {}
-      : { teacher: { folder: command.teacher, share: command.teacherShare } }),
+    pictures: epochRows(training, preset.repeats.map(Math.sign)).length,
+    comparedWithPrivateTest: privateRows > 0,
+    effort,
+    origin: run.origin,
   });
   console.log(
     `exported to ${command.out}; largest difference of a score from the trained network, over 500 faces:`,
@@ -82,8 +84,8 @@ export async function finish(run: FinishedRun): Promise<void> {
       ],
       ["Parameters", `${(parameters / 1e6).toFixed(2)} M`],
       ["Multiply-accumulates a face", `${(macs / 1e6).toFixed(0)} M`],
-      ["Epochs", String(history.length)],
-      ["Time", `${hours.toFixed(1)} h`],
+      ["Epochs", String(effort.epochs)],
+      ["Time", `${effort.hours.toFixed(1)} h`],
     ],
     history,
     original,

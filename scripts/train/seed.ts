@@ -10,6 +10,7 @@ import { majorities, predictions, type Scores, score } from "./metrics.js";
 import { duration } from "./progress.js";
 import { createRandom } from "./random.js";
 import { reportPage } from "./report.js";
+import { loadSeed, saveSeed } from "./seed-checkpoint.js";
 import { tensorBoard } from "./tensorboard.js";
 import { type Tensor, type Tensor2D, type Tensor4D, tf } from "./tensorflow.js";
 
@@ -32,13 +33,16 @@ export async function trainSeed(command: TrainCommand, data: TrainingData): Prom
     metrics: ["accuracy"],
   });
   const board = tensorBoard(command.work);
-  const history: EpochRecord[] = [];
+  const history = command.resume ? loadSeed(command.work, model) : [];
+  const done = history.length;
+  if (!command.resume) await saveSeed(command.work, model, history);
   const { training, evaluation } = data;
   let began = performance.now();
   await model.fitDataset(
-    tf.data.generator(() => batches(training, command.seed)),
+    tf.data.generator(() => batches(training, command.seed, done)),
     {
-      epochs,
+      epochs: Math.max(epochs, done),
+      initialEpoch: done,
       batchesPerEpoch: Math.floor(training.count / BATCH),
       verbose: process.stderr.isTTY ? 1 : 0,
       callbacks: {
@@ -54,6 +58,7 @@ export async function trainSeed(command: TrainCommand, data: TrainingData): Prom
             seconds: (performance.now() - began) / 1000,
           };
           history.push(record);
+          await saveSeed(command.work, model, history);
           board(record);
           console.log(
             `epoch ${String(epoch + 1).padStart(3)}/${epochs}  loss ${record.loss.toFixed(4)}  ` +
@@ -92,13 +97,14 @@ export async function trainSeed(command: TrainCommand, data: TrainingData): Prom
 function seedModel(seed: number) {
   const { layers } = tf;
   const dropout = (rate: number, number: number) => layers.dropout({ rate, seed: seed + number });
-  const conv = (filters: number) =>
+  const initializer = (number: number) => tf.initializers.heNormal({ seed: seed + number });
+  const conv = (filters: number, number: number) =>
     layers.conv2d({
       filters,
       kernelSize: 3,
       activation: "relu",
       padding: "same",
-      kernelInitializer: "heNormal",
+      kernelInitializer: initializer(number),
     });
   return tf.sequential({
     layers: [
@@ -108,27 +114,36 @@ function seedModel(seed: number) {
         kernelSize: 3,
         activation: "relu",
         padding: "same",
-        kernelInitializer: "heNormal",
+        kernelInitializer: initializer(4),
       }),
       layers.maxPooling2d({ poolSize: 2 }),
-      conv(64),
+      conv(64, 5),
       layers.maxPooling2d({ poolSize: 2 }),
       dropout(0.25, 1),
-      conv(128),
+      conv(128, 6),
       layers.maxPooling2d({ poolSize: 2 }),
       dropout(0.25, 2),
       layers.flatten(),
-      layers.dense({ units: 256, activation: "relu", kernelInitializer: "heNormal" }),
+      layers.dense({ units: 256, activation: "relu", kernelInitializer: initializer(7) }),
       dropout(0.5, 3),
-      layers.dense({ units: EMOTION_COUNT, activation: "softmax" }),
+      layers.dense({
+        units: EMOTION_COUNT,
+        activation: "softmax",
+        kernelInitializer: tf.initializers.glorotNormal({ seed: seed + 8 }),
+      }),
     ],
   });
 }
 
-/** The generator: without end, every row once an epoch, in a new order, as pictures over 255 and one-hot labels. */
-function* batches(dataset: Dataset, seed: number): Generator<{ xs: Tensor; ys: Tensor }> {
+/**
+ * The generator: without end, every row once an epoch, in a new order, as pictures over 255 and one-hot labels.
+ *
+ * @param done epochs that were gone through before.
+ */
+function* batches(dataset: Dataset, seed: number, done: number): Generator<{ xs: Tensor; ys: Tensor }> {
   const random = createRandom(seed);
   const order = Int32Array.from({ length: dataset.count }, (_, row) => row);
+  for (let epoch = 0; epoch < done; epoch++) random.shuffle(order);
   for (;;) {
     random.shuffle(order);
     for (let from = 0; from + BATCH <= order.length; from += BATCH) {

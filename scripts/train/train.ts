@@ -1,12 +1,15 @@
 /** `npm run train`: trains a network on FER-2013 and exports it. */
 import { mkdirSync } from "node:fs";
-import { hasCheckpoint, loadCheckpoint } from "./checkpoint.js";
+import { readManifest } from "../../src/emotion/manifest.js";
+import { type EpochRecord, hasCheckpoint, loadCheckpoint } from "./checkpoint.js";
 import { parseCommand, type TrainCommand, UsageError } from "./command.js";
 import { loadTrainingData, type TrainingData } from "./data/load.js";
-import { finish } from "./finish.js";
+import type { Effort } from "./export/export.js";
+import { type FinishedRun, finish } from "./finish.js";
 import { initialize } from "./init.js";
 import { createNetwork } from "./network.js";
 import { createOptimizer } from "./optimizer.js";
+import { originIn, originOf } from "./origin.js";
 import { PRESETS, type Preset } from "./presets.js";
 import { duration, progressBar } from "./progress.js";
 import { createRandom } from "./random.js";
@@ -25,8 +28,9 @@ async function main(): Promise<void> {
   }
   mkdirSync(command.work, { recursive: true });
   const data = await loadTrainingData(command.data, command.ferplus);
+  const hidden = data.privateRows === 0 ? " (there is no PrivateTest here to compare with)" : "";
   console.log(
-    `${data.training.count} training pictures; ${data.removed} left out, because an evaluation picture has the same pixels`,
+    `${data.training.count} training pictures; ${data.removed} left out, because an evaluation picture has the same pixels${hidden}`,
   );
   if (preset === undefined) {
     await trainSeed(command, data);
@@ -38,28 +42,35 @@ async function main(): Promise<void> {
     // What starts from a model has nothing to learn from small pictures any more.
     sizes: command.init === undefined ? preset.sizes : [{ from: 0, size: preset.architecture.inputSize }],
   };
-  const trained = command.exportOnly
-    ? await untrained(command, chosen, data)
-    : await run(command, chosen, data);
-  const { network, optimizer, history } = trained;
-  await finish({ command, preset: chosen, data, network, averages: optimizer.averages, history });
+  await finish({ command, preset: chosen, data, ...(await trained(command, chosen, data)) });
 }
 
-/** The last checkpoint's network, or with --init an exported model's: its heads are mixed anew. */
-async function untrained(
-  command: TrainCommand,
-  preset: Preset,
-  { training }: TrainingData,
-): Promise<Trained> {
+type NetworkToExport = Pick<FinishedRun, "network" | "averages" | "history" | "effort" | "origin">;
+
+/** A network that was trained now, the last checkpoint's, or with --init an exported model's: its heads are mixed anew. */
+async function trained(command: TrainCommand, preset: Preset, data: TrainingData): Promise<NetworkToExport> {
+  if (!command.exportOnly) {
+    const { network, optimizer, history, origin } = await run(command, preset, data);
+    return { network, averages: optimizer.averages, history, effort: effortOf(history), origin };
+  }
   const network = createNetwork(preset.architecture, createRandom(command.seed));
   if (command.init !== undefined) {
-    await initialize(network, command.init, training, preset.window);
-    return { network, optimizer: createOptimizer(network.parameters, preset), history: [] };
+    await initialize(network, command.init, data.training, preset.window);
+    const { averages } = createOptimizer(network.parameters, preset);
+    const manifest = await readManifest(command.init);
+    const { epochs, hours } = manifest.training;
+    const effort = { epochs, hours: typeof hours === "number" ? hours : 0 };
+    return { network, averages, history: [], effort, origin: originIn(manifest) };
   }
   requireCheckpoint(command, "--export-only");
   const optimizer = createOptimizer(network.parameters, preset);
-  const { history } = loadCheckpoint(command.work, network, optimizer);
-  return { network, optimizer, history };
+  const { history, origin } = loadCheckpoint(command.work, network, optimizer);
+  return { network, averages: optimizer.averages, history, effort: effortOf(history), origin };
+}
+
+function effortOf(history: readonly EpochRecord[]): Effort {
+  const hours = history.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
+  return { epochs: history.length, hours: Math.round(hours * 100) / 100 };
 }
 
 async function run(command: TrainCommand, preset: Preset, data: TrainingData): Promise<Trained> {
@@ -81,6 +92,7 @@ async function run(command: TrainCommand, preset: Preset, data: TrainingData): P
     seed: command.seed,
     folder: command.work,
     resume: command.resume,
+    origin: await originOf(command),
     ...(init === undefined
       ? {}
       : { prepare: (network) => initialize(network, init, data.training, preset.window) }),

@@ -6,6 +6,7 @@ import { majorities, predictions, type Scores, score } from "./metrics.js";
 import { createNetwork, type Network } from "./network.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
 import { learningRate } from "./optimizer-schedule.js";
+import type { Origin } from "./origin.js";
 import type { Preset } from "./presets.js";
 import { createRandom } from "./random.js";
 import { epochRows, targets, taught } from "./targets.js";
@@ -21,6 +22,8 @@ export interface TrainOptions {
   /** Folder of the checkpoints. */
   readonly folder: string;
   readonly resume: boolean;
+  /** What it learns from beside the data; a resumed run has that of its checkpoint. */
+  readonly origin: Origin;
   /** Gives the network its first weights, where they are not random. */
   readonly prepare?: (network: Network) => Promise<void>;
   /** A teacher's answers about each training picture, `count` × 14, and how much they count beside the labels. */
@@ -36,6 +39,7 @@ export interface Trained {
   readonly network: Network;
   readonly optimizer: Optimizer;
   readonly history: readonly EpochRecord[];
+  readonly origin: Origin;
 }
 
 /** Trains to the last epoch, with a checkpoint after each; a run that was killed goes on with `resume`. */
@@ -44,8 +48,11 @@ export async function train(options: TrainOptions): Promise<Trained> {
   const network = createNetwork(preset.architecture, createRandom(seed));
   if (!options.resume) await options.prepare?.(network);
   const optimizer = createOptimizer(network.parameters, preset);
-  let progress: Progress = { epoch: 0, random: seed ^ 0x5eed, seed, history: [] };
+  let progress: Progress = { epoch: 0, random: seed ^ 0x5eed, seed, history: [], origin: options.origin };
   if (options.resume) progress = loadCheckpoint(options.folder, network, optimizer);
+  // Before the first epoch, too: in the place of another run's, which a kill would leave to be resumed.
+  else await saveCheckpoint(options.folder, network, optimizer, progress);
+  const { origin } = progress;
 
   const labelled = targets(training, preset.smoothing);
   const { teacher } = options;
@@ -121,10 +128,11 @@ export async function train(options: TrainOptions): Promise<Trained> {
       random: random.state(),
       seed,
       history,
+      origin,
     });
     options.onEpoch?.(record);
   }
-  return { network, optimizer, history };
+  return { network, optimizer, history, origin };
 }
 
 /** Cross-entropy of both heads, averaged; rows whose head has no target count nothing for it. */

@@ -23,6 +23,10 @@ describe("the command line of npm run train", () => {
     [["--data", "x", "--epochs", "many"], /--epochs many is out of range/],
     [["--data", "x", "--learning-rate", "2"], /--learning-rate 2 is out of range/],
     [["--data", "x", "--colour"], /--colour/],
+    [["--data", "x", "--model-version", "v2"], /--model-version v2 must be three numbers/],
+    [["--data", "x", "--hours", "1", "--epochs", "2"], /--hours and --epochs do not go together/],
+    [["--data", "x", "--export-only", "--teacher", "y"], /--export-only and --teacher do not go together/],
+    [["--data", "x", "--preset", "seed", "--init", "y"], /--init is not for --preset seed/],
   ])("refuses %j and shows the usage", (args, reason) => {
     expect(() => parseCommand(args)).toThrow(UsageError);
     expect(() => parseCommand(args)).toThrow(reason);

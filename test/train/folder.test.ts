@@ -32,6 +32,45 @@ describe.skipIf(!tensorFlowThere)("a folder of images", () => {
     expect(sets.get("PrivateTest")?.count).toBe(0);
   });
 
+  test("keeps a test folder beside a validation folder apart: it is PrivateTest then", async () => {
+    const { readImageFolder } = await import("../../scripts/train/data/folder.js");
+    for (const [part, grey] of [
+      ["Training", 1],
+      ["val", 2],
+      ["test", 3],
+    ] as const)
+      image(`three/${part}/happy/a.png`, grey);
+    const sets = readImageFolder(join(root, "three"));
+    const greys = ["Training", "PublicTest", "PrivateTest"].map(
+      (split) => sets.get(split as "Training")?.pixels[0],
+    );
+    expect(greys).toEqual([1, 2, 3]);
+  });
+
+  test("with a folder that is no part, or two that are the same one, is refused", async () => {
+    const { readImageFolder } = await import("../../scripts/train/data/folder.js");
+    for (const part of ["train", "valid", "validation", "images"]) image(`odd/${part}/happy/a.png`, 1);
+    let rows: readonly { file: string; reason: string }[] = [];
+    try {
+      readImageFolder(join(root, "odd"));
+    } catch (error) {
+      if (!(error instanceof BadDataError)) throw error;
+      rows = error.rows;
+    }
+    expect(rows.map(({ file, reason }) => `${file.slice(root.length + 1)} ${reason.slice(0, 30)}`)).toEqual([
+      "odd/images is no part of FER-2013: train,",
+      "odd/validation is PublicTest, as valid is: ke",
+    ]);
+  });
+
+  test("takes no FER+ votes: they are in the CSV file's order", async () => {
+    const { loadTrainingData } = await import("../../scripts/train/data/load.js");
+    image("votes/train/happy/a.png", 1);
+    await expect(loadTrainingData(join(root, "votes"), "fer2013new.csv")).rejects.toThrow(
+      /--ferplus goes with Kaggle's fer2013.csv/,
+    );
+  });
+
   test("with a file that is no image, another size or an unknown label is refused, each by name", async () => {
     const { readImageFolder } = await import("../../scripts/train/data/folder.js");
     image("bad/train/happy/fine.png", 1);

@@ -131,6 +131,17 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(result.output).toMatch(/epoch +1\/1 {2}loss/);
     const { training } = await readManifest(join(second, "model"));
     expect(training.init).toEqual({ version: "3.2.1", epochs: 3 });
+    expect(training.votes).toBe(false);
+    // Exported anew, it is still what it was.
+    const third = join(folder, "third");
+    const again = run(third, "--export-only", "--init", join(second, "model"));
+    expect(again.status, again.output).toBe(0);
+    const { training: same } = await readManifest(join(third, "model"));
+    expect(same).toMatchObject({ epochs: 1, hours: training.hours, init: training.init });
+    const card = readFileSync(join(third, "model", "MODEL_CARD.md"), "utf8");
+    expect(card).toMatch(/1 epochs, .* from the weights of version 3.2.1 \(3 epochs\)/);
+    expect(card).not.toContain("FER+ votes");
+    expect(card).toContain("PrivateTest was not at hand");
   });
 
   test("learns from an exported model's answers with --teacher", () => {
@@ -164,6 +175,37 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(existsSync(join(seed, "model", "model.json"))).toBe(true);
     expect(readFileSync(join(seed, "report.html"), "utf8")).toContain("The tutorial");
     expect(readFileSync(join(seed, "confusion.svg"), "utf8")).toContain("The tutorial's network: ");
+  });
+
+  test("goes on with the tutorial's network where a kill left it", () => {
+    const [halves, seed] = [join(folder, "seed-halves"), join(folder, "seed")];
+    const first = run(halves, "--preset", "seed", "--epochs", "1");
+    expect(first.status, first.output).toBe(0);
+    const second = run(halves, "--preset", "seed", "--epochs", "2", "--resume");
+    expect(second.status, second.output).toBe(0);
+    expect(second.output).not.toMatch(/^epoch +1\/2/m);
+    const [inHalves, inOne] = [halves, seed].map((work) =>
+      readFileSync(join(work, "seed-figures.json"), "utf8"),
+    );
+    expect(inHalves).toBe(inOne);
+  });
+
+  test("killed in its first epoch, resumes itself and not the run before it in the same folder", async () => {
+    const work = join(folder, "again");
+    expect(run(work, "--epochs", "1").status).toBe(0);
+    const child = start(work, "--epochs", "2", "--learning-rate", "0.001");
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    await said(child, /training pictures/);
+    const started = Date.now();
+    while ((header(work) as { history: unknown[] }).history.length > 0) {
+      if (Date.now() - started > 60_000) throw new Error("the old checkpoint is still there");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill("SIGKILL");
+    await ended;
+    const result = run(work, "--epochs", "2", "--learning-rate", "0.001", "--resume");
+    expect(result.status, result.output).toBe(0);
+    expect(result.output).toMatch(/^epoch +1\/2/m);
   });
 
   test("does not take up another network's checkpoint", () => {

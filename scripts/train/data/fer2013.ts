@@ -2,6 +2,8 @@ import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
 import { BadDataError, type BadRow, type Dataset, PICTURE_PIXELS, SPLITS, type Split } from "./dataset.js";
 import { lines } from "./lines.js";
 
+const COLUMNS = "emotion,pixels,Usage";
+
 const COMMA = 44;
 const SPACE = 32;
 const ZERO = 48;
@@ -19,7 +21,12 @@ export async function readFer2013(file: string): Promise<Map<Split, Dataset>> {
   const pictures = new Map<Split, Uint8Array[]>(SPLITS.map((split) => [split, []]));
   const labels = new Map<Split, number[]>(SPLITS.map((split) => [split, []]));
   for await (const line of lines(file)) {
-    if (line.number === 1 && line.bytes.toString("latin1").startsWith("emotion")) continue;
+    if (line.number === 1 && isHeader(line.bytes)) {
+      const columns = line.bytes.toString("latin1").replace(/["\s]/g, "");
+      if (columns.toLowerCase() === COLUMNS.toLowerCase()) continue;
+      const reason = `has the columns ${columns}; Kaggle's fer2013.csv has ${COLUMNS}`;
+      throw new BadDataError([{ file, line: 1, reason }]);
+    }
     const row = parseRow(line.bytes);
     if (typeof row === "string") {
       bad.push({ file, line: line.number, reason: row });
@@ -44,6 +51,10 @@ export async function readFer2013(file: string): Promise<Map<Split, Dataset>> {
   );
 }
 
+function isHeader(bytes: Buffer): boolean {
+  return /[a-z]/i.test(bytes.toString("latin1", 0, 1)) || bytes[0] === QUOTE;
+}
+
 interface Row {
   readonly label: number;
   readonly picture: Uint8Array;
@@ -59,7 +70,7 @@ function parseRow(bytes: Buffer): Row | string {
     return `label ${labelText} is not 0 to 6`;
   const usage = bytes.toString("latin1", last + 1);
   const split = SPLITS.find((name) => name === usage);
-  if (split === undefined) return `usage ${usage} is not ${SPLITS.join(", ")}`;
+  if (split === undefined) return `usage ${usage.slice(0, 40)} is not ${SPLITS.join(", ")}`;
   const picture = new Uint8Array(PICTURE_PIXELS);
   let count = 0;
   let value = -1;

@@ -11,15 +11,20 @@ import {
   type Split,
 } from "./dataset.js";
 
-/** Names that the copies of FER-2013 as images give its parts. */
-const FOLDERS: readonly (readonly [folder: string, split: Split])[] = [
+/**
+ * Names that the copies of FER-2013 as images give its parts, in lower case. `test` is PublicTest where nothing else
+ * is, and PrivateTest beside that: what is chosen on one of them, the other has not seen.
+ */
+const FOLDERS: ReadonlyMap<string, Split | "test"> = new Map([
   ["train", "Training"],
-  ["Training", "Training"],
+  ["training", "Training"],
   ["validation", "PublicTest"],
-  ["PublicTest", "PublicTest"],
-  ["test", "PublicTest"],
-  ["PrivateTest", "PrivateTest"],
-];
+  ["valid", "PublicTest"],
+  ["val", "PublicTest"],
+  ["publictest", "PublicTest"],
+  ["test", "test"],
+  ["privatetest", "PrivateTest"],
+]);
 
 const ALIASES: Readonly<Record<string, EmotionLabel>> = {
   anger: "angry",
@@ -33,18 +38,13 @@ const ALIASES: Readonly<Record<string, EmotionLabel>> = {
 /**
  * Reads FER-2013 as a folder of images: `train/<label>/*.png|jpg` and `test/<label>/…`, 48 × 48 each.
  *
- * @throws BadDataError with every folder that is no label, and every file that is no image of that size.
+ * @throws BadDataError with every folder that is no part or no label, and every file that is no image of that size.
  */
 export function readImageFolder(root: string): Map<Split, Dataset> {
   const bad: BadRow[] = [];
   const pictures = new Map<Split, { label: number; pixels: Uint8Array }[]>();
-  const taken = new Set<Split>();
-  for (const [folder, split] of FOLDERS) {
-    const labels = folderNames(join(root, folder));
-    // `validation` goes before `test`: where there are both, the second is not for choosing.
-    if (labels === null || taken.has(split)) continue;
-    taken.add(split);
-    for (const name of labels) {
+  for (const [folder, split] of partsOf(root, bad)) {
+    for (const name of folderNames(join(root, folder))) {
       const label = EMOTION_LABELS.indexOf(
         (ALIASES[name.toLowerCase()] ?? name.toLowerCase()) as EmotionLabel,
       );
@@ -77,16 +77,41 @@ export function readImageFolder(root: string): Map<Split, Dataset> {
   return sets;
 }
 
-function folderNames(folder: string): string[] | null {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => name)
-      .sort();
-  } catch {
-    return null;
+/** Which folder is which part; each part is one folder. */
+function partsOf(root: string, bad: BadRow[]): Map<string, Split> {
+  const folders = folderNames(root);
+  const parts = new Map<string, Split>();
+  const found = new Map<Split, string>();
+  const known = (folder: string) => FOLDERS.get(folder.toLowerCase());
+  const hasPublic = folders.some((folder) => known(folder) === "PublicTest");
+  for (const folder of folders) {
+    const name = known(folder);
+    const split = name === "test" ? (hasPublic ? "PrivateTest" : "PublicTest") : name;
+    if (split === undefined) {
+      const reason = `is no part of FER-2013: ${[...FOLDERS.keys()].join(", ")} are known`;
+      bad.push({ file: join(root, folder), line: null, reason });
+      continue;
+    }
+    const other = found.get(split);
+    if (other !== undefined) {
+      bad.push({
+        file: join(root, folder),
+        line: null,
+        reason: `is ${split}, as ${other} is: keep one of them`,
+      });
+      continue;
+    }
+    found.set(split, folder);
+    parts.set(folder, split);
   }
+  return parts;
+}
+
+function folderNames(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
 }
 
 function imageFiles(folder: string): string[] {

@@ -7,8 +7,10 @@ import { readFerPlus, withVotes } from "./ferplus.js";
 export interface TrainingData {
   readonly training: Dataset;
   readonly evaluation: Dataset;
-  /** Training rows left out because an evaluation row has the same pixels. */
+  /** Training rows left out because a row of PublicTest or PrivateTest has the same pixels. */
   readonly removed: number;
+  /** Rows of PrivateTest that were at hand for that: none of them is used for anything else. */
+  readonly privateRows: number;
 }
 
 /** There are no rows of a split that is needed. */
@@ -36,6 +38,11 @@ async function readSets(data: string): Promise<Map<Split, Dataset>> {
 
 /** Reads the training and PublicTest rows, with FER+ votes if given, and without copies of any evaluation row. */
 export async function loadTrainingData(data: string, ferplus: string | undefined): Promise<TrainingData> {
+  if (ferplus !== undefined && statSync(data, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new DataPathError(
+      "--ferplus goes with Kaggle's fer2013.csv: its votes are row for row with that file, and a folder of images has another order",
+    );
+  }
   const sets = await readSets(data);
   const votes = ferplus === undefined ? null : await readFerPlus(ferplus);
   const get = (split: Split): Dataset => {
@@ -44,10 +51,11 @@ export async function loadTrainingData(data: string, ferplus: string | undefined
     return votes === null || set.count === 0 ? set : withVotes(set, votes);
   };
   const evaluation = get("PublicTest");
-  const { dataset: training, removed } = withoutDuplicates(get("Training"), [evaluation, get("PrivateTest")]);
+  const hidden = get("PrivateTest");
+  const { dataset: training, removed } = withoutDuplicates(get("Training"), [evaluation, hidden]);
   for (const set of [training, evaluation]) {
     if (set.count === 0)
       throw new EmptySplitError(`${data} has no rows with Usage ${set.split}, and training needs some`);
   }
-  return { training, evaluation, removed };
+  return { training, evaluation, removed, privateRows: hidden.count };
 }

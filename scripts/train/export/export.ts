@@ -4,13 +4,14 @@ import { join } from "node:path";
 import type { EngineName } from "../../../src/emotion/classifier.js";
 import { EMOTION_COUNT, EMOTION_LABELS } from "../../../src/emotion/labels.js";
 import { loadClassifier } from "../../../src/emotion/load.js";
-import { MANIFEST_FILE, type Manifest, type ModelFile, readManifest } from "../../../src/emotion/manifest.js";
+import { MANIFEST_FILE, type Manifest, type ModelFile } from "../../../src/emotion/manifest.js";
 import { EngineMissingError } from "../../../src/emotion/model-error.js";
 import { CROP_PER_BOX } from "../../../src/vision/crop-size.js";
 import { type Architecture, cost } from "../architecture.js";
 import { plainBatch } from "../augment.js";
 import { type Dataset, select } from "../data/dataset.js";
 import { calibrationError, majorities, predictions, score } from "../metrics.js";
+import type { Origin } from "../origin.js";
 import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import { createRandom } from "../random.js";
 import { tf } from "../tensorflow.js";
@@ -34,12 +35,18 @@ export interface ExportOptions {
   readonly out: string;
   readonly version: string;
   readonly preset: string;
+  /** Training faces that an epoch goes through. */
+  readonly pictures: number;
+  /** Whether copies of PrivateTest's faces were looked for in the training faces. */
+  readonly comparedWithPrivateTest: boolean;
+  readonly effort: Effort;
+  readonly origin: Origin;
+}
+
+/** What a training took. */
+export interface Effort {
   readonly epochs: number;
   readonly hours: number;
-  /** Folder of the model that the training started from. */
-  readonly init: string | undefined;
-  /** Folder of the model whose answers it learnt from, and how much these counted. */
-  readonly teacher?: { readonly folder: string; readonly share: number };
 }
 
 export interface Exported {
@@ -63,12 +70,6 @@ const MEAN_TOLERANCE: Readonly<Record<EngineName, number>> = {
   tensorflow: 0.02,
 };
 
-/** Epochs that went into a model, with those of the models that it started from. */
-function epochsBehind({ training }: Manifest): number {
-  const { init } = training as { init?: { readonly epochs: number } };
-  return training.epochs + (init?.epochs ?? 0);
-}
-
 /** Writes the model's files and manifest into a folder, after checking them against each other. */
 export async function exportModel(options: ExportOptions): Promise<Exported> {
   const network = fold(options.architecture, options.values, options.head.settings);
@@ -85,8 +86,6 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
     [HEADS_FILE, bothHeads(options.architecture, options.values)],
   ]);
   const { parameters, macs } = cost(options.architecture);
-  const { teacher } = options;
-  const startedFrom = options.init === undefined ? undefined : await readManifest(options.init);
   const manifest: Manifest = {
     schema: 1,
     name: `emotiond-${options.architecture.name}`,
@@ -106,15 +105,11 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
     metrics: {},
     training: {
       preset: options.preset,
-      epochs: options.epochs,
-      hours: options.hours,
-      ...(startedFrom === undefined
-        ? {}
-        : { init: { version: startedFrom.version, epochs: epochsBehind(startedFrom) } }),
-      ...(teacher === undefined
-        ? {}
-        : { teacher: { version: (await readManifest(teacher.folder)).version, share: teacher.share } }),
-      pictures: training.count,
+      ...options.effort,
+      ...options.origin,
+      pictures: options.pictures,
+      votes: training.votes !== null,
+      comparedWithPrivateTest: options.comparedWithPrivateTest,
       parameters,
       macs,
       head: options.head.settings,
