@@ -86,10 +86,12 @@ export interface LaunchOptions {
 export function launchArguments(output: Output, options: LaunchOptions): string[] {
   const { width, height } = output.canvas;
   const frame = width * height * 3;
+  // Left to itself rawvideoparse takes rows for padded to a multiple of 4 bytes; the canvas has them end to end.
+  const packed = [`plane-strides=<${width * 3}>`, "plane-offsets=<0>"];
   return [
     // fdsrc reads 4 KiB at a time unless told, which is 700 wake-ups a picture.
     ["fdsrc", "fd=0", `blocksize=${frame}`],
-    ["rawvideoparse", "format=bgr", `width=${width}`, `height=${height}`, "framerate=30/1"],
+    ["rawvideoparse", "format=bgr", `width=${width}`, `height=${height}`, "framerate=30/1", ...packed],
     ["videoconvert"],
     ["videoscale", "add-borders=true"],
     ...tail(output, options),

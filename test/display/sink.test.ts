@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import {
   canvasFor,
@@ -37,9 +38,39 @@ describe("parseSink", () => {
 describe("launchArguments", () => {
   it("reads whole pictures from stdin and keeps their shape", () => {
     expect(launchArguments({ kind: "x11", canvas }, modern).join(" ")).toBe(
-      "fdsrc fd=0 blocksize=2764800 ! rawvideoparse format=bgr width=1280 height=720 framerate=30/1 ! " +
-        "videoconvert ! videoscale add-borders=true ! ximagesink sync=false",
+      "fdsrc fd=0 blocksize=2764800 ! rawvideoparse format=bgr width=1280 height=720 framerate=30/1 " +
+        "plane-strides=<3840> plane-offsets=<0> ! videoconvert ! videoscale add-borders=true ! ximagesink sync=false",
     );
+  });
+
+  // canvasFor makes widths of 2n pixels: 1214 of 1920x1200, and 1366x768 stays as it is where the sink cannot scale.
+  it.each([
+    [1366, 4098],
+    [1214, 3642],
+    [641, 1923],
+  ])("says that rows of %i pixels are not padded, and GStreamer takes them so", (width, stride) => {
+    const height = 4;
+    const output: Output = {
+      kind: "custom",
+      canvas: { width, height },
+      pipeline: "video/x-raw,format=BGRx ! fdsink fd=1",
+    };
+    const args = launchArguments(output, modern);
+    expect(args).toContain(`plane-strides=<${stride}>`);
+
+    // Every row is a ramp of its own: a row read from a wrong place is another.
+    const pixels = Buffer.from(
+      Array.from({ length: height * stride }, (_, at) => (at * 7 + at / stride) & 255),
+    );
+    const frames = Buffer.concat([pixels, pixels.map((value) => 255 - value)]);
+    const shown = execFileSync("gst-launch-1.0", ["--quiet", ...args], {
+      input: frames,
+      timeout: 60_000,
+      maxBuffer: 1e6,
+    });
+    // BGRx has a fourth byte a pixel, and so no padding.
+    expect(shown.length).toBe((frames.length / 3) * 4);
+    expect(shown.filter((_, at) => at % 4 < 3).equals(frames)).toBe(true);
   });
 
   it("hands kmssink the open device", () => {
