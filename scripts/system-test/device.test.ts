@@ -368,10 +368,13 @@ EOF
       mv /etc/credstore/emotiond-door.mqtt.password /etc/credstore/emotiond.mqtt.password`);
   });
 
-  it("keeps configuration and outbox on an upgrade", async () => {
+  it("keeps configuration and outbox on an upgrade, which starts a service that had failed", async () => {
+    await machine.sh("echo 'nonsense: 1' >>/etc/emotiond/emotiond.yaml; systemctl restart emotiond", 480);
+    expect(await property("ActiveState")).toBe("failed");
     await machine.must(
       `
       set -e
+      sed -i '/^nonsense/d' /etc/emotiond/emotiond.yaml
       echo '# mine' >>/etc/emotiond/emotiond.yaml
       mkdir -p /var/lib/emotiond/outbox && touch /var/lib/emotiond/outbox/kept
       DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends /deb/upgrade.deb
@@ -381,6 +384,21 @@ EOF
       600,
     );
     await active();
+  });
+
+  it("runs again, and the enabled second camera, when it is removed and installed", async () => {
+    await machine.must(
+      `
+      set -e
+      export DEBIAN_FRONTEND=noninteractive
+      apt-get remove -y emotiond
+      ! systemctl is-active emotiond
+      apt-get install -y --no-install-recommends /deb/upgrade.deb
+      grep -q '# mine' /etc/emotiond/emotiond.yaml`,
+      600,
+    );
+    await active();
+    expect(await machine.must("systemctl show -P ActiveState emotiond@door")).toMatch(/^activ(e|ating)$/);
   });
 
   it("leaves nothing behind when it is purged", async () => {
