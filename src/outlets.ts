@@ -1,4 +1,5 @@
 import type { Config } from "./config/schema.js";
+import { stateOf } from "./events/lifecycle.js";
 import type { Health } from "./events/schema.js";
 import type { Metrics } from "./http/metrics.js";
 import type { MqttPublisher } from "./mqtt/client.js";
@@ -49,6 +50,8 @@ export async function openOutlets(options: OutletOptions, signal: AbortSignal): 
   const metrics = createMetrics({ health, delivery, faces: options.faces });
   const { startHttp } = await import("./http/server.js");
   const http = await startHttp(config.http, { health, delivery, metrics }, signal);
+  // What a boot before this one retained may show faces of people who have long gone.
+  publisher.state(stateOf([], Date.now()));
   publisher.start();
   return {
     publisher,
