@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { connectAsync } from "mqtt";
 import type { MqttConfig } from "../config/schema.js";
-import { type MqttCredentials, readMqttCredentials } from "../mqtt/credentials.js";
+import { type MqttCredentials, readMqttCredentials, unlogged } from "../mqtt/credentials.js";
 import { type ConnectionFailure, failureOf, localFailure, refusesVersion } from "../mqtt/failure.js";
 import { type Finding, fail, ok } from "./finding.js";
 import {
@@ -61,7 +61,13 @@ async function greet(
   protocolVersion: 4 | 5,
 ): Promise<ConnectionFailure | undefined> {
   try {
-    const options = { ...credentials, protocolVersion, reconnectPeriod: 0, connectTimeout: BROKER_PATIENCE };
+    const options = {
+      ...unlogged(credentials),
+      log: () => {},
+      protocolVersion,
+      reconnectPeriod: 0,
+      connectTimeout: BROKER_PATIENCE,
+    };
     const client = await connectAsync(url, options, false);
     await client.endAsync();
     return undefined;

@@ -126,6 +126,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   let attempt: { abort(failure: ConnectionFailure): void } | undefined;
   let connection: Connection | undefined;
   let version: MqttVersion = 5;
+  /** False while 3.1.1 is only a guess: what hung up on MQTT 5 may have been no broker. */
   let versionProven = false;
   let failures = 0;
   /** Acknowledgements are waited for twice as long after each time they did not come. */
@@ -197,7 +198,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   function opened(current: Connection): void {
     connection = current;
     openedAt = performance.now();
-    versionProven = true;
+    if (version === 5) versionProven = true;
     const waiting = outbox.size();
     const details = { broker, mqtt: current.version === 5 ? "5" : "3.1.1", waiting };
     if (shortLived < FLAPPING) log.info(details, "connected to the broker");
@@ -261,11 +262,15 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
 
   /** Goes to the other MQTT version where the broker's behaviour asks for it; true: try that one at once. */
   function fallBack(failure: ConnectionFailure, wasOpen: boolean): boolean {
-    if (wasOpen) return false;
+    if (wasOpen) {
+      if (!versionProven) version = 5;
+      return false;
+    }
     if (refusesVersion(failure)) {
       const refused = version;
       version = version === 5 ? 4 : 5;
-      versionProven = false;
+      // Told by the broker itself, and so for good until it says otherwise.
+      versionProven = refused === 5;
       log.info(
         { broker },
         `the broker refuses MQTT ${refused === 5 ? "5, trying 3.1.1" : "3.1.1, trying 5"}`,

@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import mqtt, { type IClientOptions, type IPublishPacket } from "mqtt";
-import type { MqttCredentials } from "./credentials.js";
+import type { ISubackPacket } from "mqtt-packet";
+import { type MqttCredentials, unlogged } from "./credentials.js";
 import { brokerFailure, type ConnectionFailure, failureOf, localFailure, refusal } from "./failure.js";
 import { fifo } from "./fifo.js";
 import { ownSocket } from "./own-socket.js";
@@ -163,8 +164,7 @@ export function openConnection(
       if (ended) return;
       client.subscribe(filter, { qos: 1, rh: 2, rap: true, nl: false }, (error) => {
         if (ended) return;
-        const reason = error && "code" in error ? error.code : undefined;
-        done(error ? (typeof reason === "number" ? refusal(reason) : failureOf(error)) : null);
+        done(error ? (subscriptionRefusal(error) ?? failureOf(error)) : null);
       });
     },
     congested: () => client.stream.writableLength > CONGESTED_BYTES,
@@ -218,6 +218,17 @@ export function openConnection(
   return { abort };
 }
 
+/** From here on the codes of a SUBACK refuse. */
+const REFUSED_FROM = 0x80;
+
+/** What the SUBACK says, which mqtt.js puts beside its own error. */
+function subscriptionRefusal(error: Error): ConnectionFailure | null {
+  if (!("packet" in error)) return null;
+  const { granted } = error.packet as ISubackPacket;
+  const reason = granted.map(Number).find((code) => code >= REFUSED_FROM);
+  return reason === undefined ? null : refusal(reason);
+}
+
 function clientOptions(options: ConnectionOptions): IClientOptions {
   const { credentials, will } = options;
   return {
@@ -237,16 +248,6 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     ...(options.version === 5
       ? { properties: { receiveMaximum: 16, maximumPacketSize: LARGEST_INCOMING } }
       : {}),
-    ...(credentials.username === undefined ? {} : { username: unlogged(credentials.username) }),
-    ...(credentials.password === undefined ? {} : { password: unlogged(credentials.password) }),
-    ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
-    ...(credentials.cert === undefined ? {} : { cert: credentials.cert }),
-    ...(credentials.key === undefined ? {} : { key: credentials.key }),
+    ...unlogged(credentials),
   };
-}
-
-/** As bytes: mqtt-packet logs every string that it writes, if someone sets DEBUG. It takes both; mqtt.js names one. */
-function unlogged(secret: string): string {
-  const bytes: unknown = Buffer.from(secret);
-  return bytes as string;
 }

@@ -45,9 +45,9 @@ describe.skipIf(!isBuilt)("the login at the broker", () => {
     );
 
     writeFileSync(passwordFile, wrong);
-    const doctor = await emotiond(["doctor", "--config", config]).finished;
-    expect(doctor.stdout).toMatch(/check mqtt.username/);
     // Libraries tell everything to who asks them by DEBUG.
+    const doctor = await emotiond(["doctor", "--config", config], { DEBUG: "*" }).finished;
+    expect(doctor.stdout).toMatch(/check mqtt.username/);
     const daemon = emotiond(["run", "--config", config], { DEBUG: "*" });
     cleanups.push(() => daemon.child.kill("SIGKILL"));
     await daemon.says("check mqtt.username");

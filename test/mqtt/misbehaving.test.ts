@@ -58,6 +58,33 @@ describe("a broker that", () => {
     expect(broker.versions).toEqual([5, 4]);
   });
 
+  it("hangs up only once, before it was there, is spoken to in MQTT 5 from the next connection on", async () => {
+    const broker = await with_((packet, reply, socket, version) => {
+      if (broker.versions.length === 1 || (packet.cmd === "subscribe" && version === 4)) socket.destroy();
+      else wellBehaved(packet, reply);
+    });
+    const bench = publisher({ url: broker.url });
+    await waitFor(() => broker.versions.length >= 3 && bench.publisher.stats().connected);
+    expect(broker.versions).toEqual([5, 4, 5]);
+  });
+
+  it.each([
+    [5, 0x87],
+    [4, 0x80],
+  ])("refuses a subscription in MQTT %d is named for what it is: its access list", async (spoken, code) => {
+    const broker = await with_((packet, reply, socket, version) => {
+      if (packet.cmd === "connect" && version !== spoken) {
+        reply({ cmd: "connack", sessionPresent: false, reasonCode: 0x84 });
+        socket.end();
+      } else if (packet.cmd === "subscribe")
+        reply({ cmd: "suback", messageId: packet.messageId ?? 0, granted: [code] });
+      else wellBehaved(packet, reply);
+    });
+    const bench = publisher({ url: broker.url });
+    await waitFor(() => warnings(bench).length > 0);
+    expect(warnings(bench)[0]).toMatch(/refuses the subscription to commands: its access list forbids it/);
+  });
+
   it("refuses the login is tried for ever, and told once, without the password", async () => {
     const folder = mkdtempSync(join(tmpdir(), "emotiond-login-"));
     const passwords = join(folder, "passwords");
