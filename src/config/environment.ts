@@ -107,9 +107,13 @@ function isTree(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Lays `over` on `under`, section by section; what `over` says wins. */
+/**
+ * Lays `over` on `under`, section by section; what `over` says wins. Where `under` should be a section and is none, it
+ * stays, for the schema to refuse: what it meant to say must not vanish.
+ */
 export function overlay(under: unknown, over: Record<string, unknown>): unknown {
-  if (!isTree(under)) return Object.keys(over).length === 0 ? under : over;
+  if (!isTree(under))
+    return Object.keys(over).length > 0 && (under === undefined || under === null) ? over : under;
   const merged: Record<string, unknown> = { ...under };
   for (const [key, value] of Object.entries(over)) {
     merged[key] = isTree(value) ? overlay(merged[key] ?? {}, value) : value;

@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parseDocument } from "yaml";
+import { isLoopback, listenAddress } from "../http/access.js";
+import { cascadeFile } from "../vision/cascade-file.js";
 import { fromEnvironment, overlay } from "./environment.js";
 import { ConfigError, type ConfigProblem, problemsOf } from "./problem.js";
 import { type Config, configSchema } from "./schema.js";
@@ -108,6 +110,26 @@ function contradictions(config: Config): ConfigProblem[] {
   }
   if (source.type === "libcamera" && source.loop) {
     problems.push({ path: "source.loop", message: "must be false for libcamera: a camera does not end" });
+  }
+  // Like everything above, what a start would refuse again and again.
+  const isAddress = /^[a-z][a-z0-9+.-]*:\/\//i.test(source.uri) && !source.uri.includes(" ! ");
+  if (source.type === "video" && isAddress && !URL.canParse(source.uri)) {
+    problems.push({ path: "source.uri", message: "must be an address such as rtsp://camera.lan:554/stream" });
+  }
+  if (mqtt.passwordFile !== undefined && mqtt.username === undefined) {
+    problems.push({ path: "mqtt.username", message: "must be set too: a password needs a user name" });
+  }
+  const cascade = cascadeFile(config.detector.cascade);
+  if ("problem" in cascade) problems.push({ path: "detector.cascade", message: cascade.problem });
+  const address = listenAddress(config.http.listen);
+  if (address !== null && address.port > 65_535) {
+    problems.push({ path: "http.listen", message: `must have a port of at most 65535, not ${address.port}` });
+  }
+  if (address !== null && !isLoopback(address.host) && config.http.tokenFile === undefined) {
+    problems.push({
+      path: "http.tokenFile",
+      message: `must name a file with a token: ${config.http.listen} can be reached from other machines; or listen on 127.0.0.1`,
+    });
   }
   return problems;
 }

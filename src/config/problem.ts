@@ -68,7 +68,10 @@ function measure(origin: string): string {
 
 function found(input: unknown): string {
   if (input === undefined) return "";
-  // A URL with a password in it must not reach a log.
-  const text = (JSON.stringify(input) ?? String(input)).replace(/\/\/[^/@\s]*@/g, "//…@");
+  // What a password may be in must not reach a log: an address with an @ in it, however mistyped, and whole sections.
+  if (Array.isArray(input)) return ", not a list";
+  if (typeof input === "object" && input !== null) return ", not a section";
+  if (typeof input === "string" && input.includes("@")) return ", not what it is (it may hold a password)";
+  const text = JSON.stringify(input) ?? String(input);
   return `, not ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`;
 }

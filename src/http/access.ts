@@ -22,9 +22,7 @@ export interface ListenAddress {
 export function listenAddress(listen: string): ListenAddress | null {
   if (listen === "none") return null;
   const colon = listen.lastIndexOf(":");
-  const port = Number(listen.slice(colon + 1));
-  if (port > 65_535) throw new HttpConfigError("http.listen", `port ${port}: a port is at most 65535`);
-  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ""), port };
+  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(listen.slice(colon + 1)) };
 }
 
 /** True for addresses that only this machine can reach. */

@@ -1,7 +1,5 @@
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { type Box, clipToFrame } from "./box.js";
+import { cascadeFile } from "./cascade-file.js";
 import { cv, type Mat } from "./opencv.js";
 
 /** A hit of the cascade: a box in pixels of the whole picture, and how many overlapping windows agreed. */
@@ -47,7 +45,9 @@ const SMALL = 8_192;
  * @throws CascadeError when there is none, or it is no cascade.
  */
 export function loadCascade(name: string): Cascade {
-  const classifier = new cv.CascadeClassifier(cascadeFile(name));
+  const file = cascadeFile(name);
+  if ("problem" in file) throw new CascadeError(`detector.cascade: ${file.problem}`);
+  const classifier = new cv.CascadeClassifier(file.path);
   proveUsable(classifier, name);
   // The native classifier keeps scratch memory between calls, so two scans must never overlap.
   let turn: Promise<unknown> = Promise.resolve();
@@ -97,22 +97,6 @@ export function loadCascade(name: string): Cascade {
       return result;
     },
   };
-}
-
-function cascadeFile(name: string): string {
-  if (name.includes("/") || name.endsWith(".xml")) {
-    if (existsSync(name)) return name;
-    throw new CascadeError(`there is no file ${name}; detector.cascade is the path of a cascade's XML file`);
-  }
-  const folder = join(
-    dirname(createRequire(import.meta.url).resolve("@u4/opencv4nodejs")),
-    "../../src/lib/haarcascades",
-  );
-  const file = join(folder, `haarcascade_${name}.xml`);
-  if (/^[A-Za-z0-9_]+$/.test(name) && existsSync(file)) return file;
-  throw new CascadeError(
-    `OpenCV has no cascade named ${name}; try frontalface_default, frontalface_alt2 or the path of an XML file`,
-  );
 }
 
 /** The addon accepts any file; only the first scan tells that it was no cascade. */

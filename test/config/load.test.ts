@@ -49,6 +49,44 @@ describe("a configuration", () => {
     expect(config.device).toBe(defaultDevice());
   });
 
+  it("refuses at once what a start would refuse again and again", () => {
+    expect(
+      problemsIn(
+        "detector: {cascade: nonsense}\nsource: {type: video, uri: 'rtsp://cam:99999/x'}\n" +
+          "http: {listen: '0.0.0.0:99999'}\nmqtt: {passwordFile: /run/password}",
+      ).map((problem) => problem.split(":")[0]),
+    ).toEqual(["source.uri", "mqtt.username", "detector.cascade", "http.listen", "http.tokenFile"]);
+    expect(problemsIn("detector: {cascade: frontalface_alt}\nhttp: {listen: '[::1]:1'}")).toEqual([]);
+  });
+
+  it("shows nothing in its problems that may hold a password", () => {
+    const texts = [
+      "mqtt: {url: 'mqtt://bob:s3cret/x@broker:1883'}",
+      "mqtt: {url: 'bob:s3cret@broker'}",
+      "mqtt: {url: 'mqtt://bob:p@s3cret@broker', password: s3cret}",
+      "mqtt: [{url: 'mqtt://broker', password: s3cret}]",
+      "source: {type: 'rtsp://me:s3cret@camera'}",
+    ];
+    for (const text of texts) {
+      const problems = problemsIn(text);
+      expect(problems).not.toEqual([]);
+      expect(problems.join("\n")).not.toContain("s3cret");
+    }
+  });
+
+  it("does not let the environment hide a section that is none", () => {
+    expect(problemsIn("privacy: [[[0, 0], [1, 0], [1, 1]]]", { EMOTIOND_PRIVACY_SNAPSHOTS: "true" })).toEqual(
+      ["privacy: must be a section with keys, not a list"],
+    );
+    expect(problemsIn("mqtt: 'mqtts://broker:8883'", { EMOTIOND_MQTT_USERNAME: "bob" })[0]).toMatch(
+      /^mqtt: must be/,
+    );
+    expect(problemsIn("- device: x", { EMOTIOND_DEVICE: "k" })[0]).toMatch(/must be a section with keys/);
+    expect(parseConfig("privacy:\n", "x", { EMOTIOND_PRIVACY_SNAPSHOTS: "true" }).privacy.snapshots).toBe(
+      true,
+    );
+  });
+
   it("names every problem with its path and what would be right", () => {
     expect(
       problemsIn(

@@ -182,7 +182,6 @@ describe("http", () => {
     const { url } = await serve();
     const port = new URL(url).port;
     await expect(serve({ listen: `127.0.0.1:${port}` })).rejects.toThrow(/another program listens there/);
-    await expect(serve({ listen: "127.0.0.1:70000" })).rejects.toThrow(/at most 65535/);
     await expect(serve({ listen: "192.0.2.1:0", tokenFile: file("t", "x".repeat(20)) })).rejects.toThrow(
       /no such address/,
     );
