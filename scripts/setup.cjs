@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /*
- * Everything that `npm start` and `npm test` need, set up before them: `node scripts/setup.cjs start|test`.
+ * What `npm start`, `npm test` and `npm run package` need, set up before: `node scripts/setup.cjs start|test|package`.
  * Plain JavaScript, as it runs before anything is installed, and old JavaScript, so that an old Node.js can still
  * read the sentence that refuses it.
  */

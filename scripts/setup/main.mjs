@@ -16,12 +16,12 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 /**
  * Sets up what is missing, and returns at once when nothing is.
  *
- * @param {string} purpose `start` or `test`
+ * @param {string} purpose `start`, `test`, or `package`: what making packages needs of npm, and no more
  */
 export async function main(purpose) {
   try {
-    if (purpose !== "start" && purpose !== "test")
-      throw new SetupFailure(`Set up for what, '${purpose}'? start or test.`);
+    if (!["start", "test", "package"].includes(purpose))
+      throw new SetupFailure(`Set up for what, '${purpose}'? start, test or package.`);
     if (isReady(ROOT, purpose)) return;
     const lock = join(cacheFolder(), "setup.lock");
     await withLock(
@@ -39,6 +39,7 @@ export async function main(purpose) {
 const say = (line) => process.stderr.write(`${line}\n`);
 
 function isReady(root, purpose) {
+  if (purpose === "package") return isInstalled(root);
   const stamp = readStamp(root);
   return (
     missingPackages(purpose).length === 0 &&
@@ -57,6 +58,11 @@ const wantsPromtool = (purpose, stamp) =>
 
 async function setUp(root, purpose) {
   const progress = createProgress();
+  if (purpose === "package") {
+    // Another set-up, which was waited for, may have done it.
+    if (!isInstalled(root)) await progress.step("npm packages", (report) => installModules(root, report));
+    return;
+  }
 
   const packages = missingPackages(purpose);
   const prefix = packages.length === 0 ? [] : await prepareApt(packages, thisSystem());
