@@ -9,9 +9,9 @@ import type { Moment } from "./moment.js";
  */
 export interface FrameMaker {
   /**
-   * @param bgr CV_8UC3 or CV_8UC1; becomes the frame's own, also when this rejects.
+   * @param picture BGR, BGRx or grey: CV_8UC3, CV_8UC4 or CV_8UC1; becomes the frame's own, also when this rejects.
    */
-  fromColour(bgr: Mat, taken: Moment): Promise<Frame>;
+  fromColour(picture: Mat, taken: Moment): Promise<Frame>;
   /**
    * @param bytes a planar YUV 4:2:0 picture without row padding, width × height × 3/2 bytes; the frame's own until
    *   it calls `free`. The grey part is copied, the rest only if somebody wants the colour picture.
@@ -23,22 +23,34 @@ export interface FrameMaker {
 export function createFrameMaker(masks: PrivacyMasks): FrameMaker {
   let number = 0;
   return {
-    fromColour: async (bgr, taken) => {
+    fromColour: async (picture, taken) => {
       number += 1;
       const own = number;
       let grey: Mat | undefined;
       try {
-        const coloured = bgr.channels === 3;
-        grey = coloured ? await bgr.cvtColorAsync(cv.COLOR_BGR2GRAY) : bgr;
-        masks.blank(grey);
-        if (coloured) masks.blank(bgr);
-        const made = grey;
-        return holdFrame(own, taken, made, coloured ? bgr : () => made.cvtColorAsync(cv.COLOR_GRAY2BGR), [
-          made,
-        ]);
+        const { channels } = picture;
+        const made =
+          channels === 1
+            ? picture
+            : await picture.cvtColorAsync(channels === 4 ? cv.COLOR_BGRA2GRAY : cv.COLOR_BGR2GRAY);
+        grey = made;
+        masks.blank(made);
+        if (channels !== 1) masks.blank(picture);
+        switch (channels) {
+          case 1:
+            return holdFrame(own, taken, made, () => made.cvtColorAsync(cv.COLOR_GRAY2BGR), [made]);
+          case 3:
+            return holdFrame(own, taken, made, picture, [made]);
+          default:
+            // The fourth channel is left out only if somebody wants the colour picture.
+            return holdFrame(own, taken, made, () => picture.cvtColorAsync(cv.COLOR_BGRA2BGR), [
+              made,
+              picture,
+            ]);
+        }
       } catch (error) {
         grey?.release();
-        bgr.release();
+        picture.release();
         throw error;
       }
     },

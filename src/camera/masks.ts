@@ -6,7 +6,7 @@ type Point2 = InstanceType<typeof cv.Point2>;
 
 /** Blanks the parts of a picture that nobody may see. */
 export interface PrivacyMasks {
-  /** Paints every mask black, in place; a CV_8UC1 or CV_8UC3 picture of any size. */
+  /** Paints every mask black, in place; a CV_8UC1, CV_8UC3 or CV_8UC4 picture of any size. */
   blank(picture: Mat): void;
 }
 

@@ -22,6 +22,11 @@ const NETWORK_WITHIN = 4_000;
 /** What the owner wants FFmpeg to do goes before what we want. */
 const OWNERS_OPTIONS = process.env.OPENCV_FFMPEG_CAPTURE_OPTIONS;
 
+/** OpenCV's types of BGR, BGRx and grey pictures. */
+const READABLE: readonly number[] = [cv.CV_8UC3, cv.CV_8UC4, cv.CV_8UC1];
+
+const PIPELINE_END = "`videoconvert ! video/x-raw,format=BGR ! appsink`";
+
 export interface VideoOptions {
   readonly source: SourceConfig;
   readonly frames: FrameMaker;
@@ -70,6 +75,7 @@ export function createVideo({ source, frames }: VideoOptions): Camera {
           picture.release();
           break;
         }
+        if (count === 0) refuseUnreadable(picture, capture, video, description);
         const fitted = await fitInside(picture, source.width, source.height);
         // A file is paced after decoding, so that a frame is ready when it is due.
         if (video.kind === "file" && source.realtime) await pace(signal);
@@ -171,7 +177,7 @@ async function open(
       return openCapture(
         video.pipeline,
         cv.CAP_GSTREAMER,
-        `the pipeline ${description} does not start: try it with gst-launch-1.0 and fakesink; it must end in appsink`,
+        `the pipeline ${description} does not start: try it with gst-launch-1.0 and fakesink; it must end in ${PIPELINE_END}`,
       );
   }
 }
@@ -203,6 +209,28 @@ export function ffmpegOptions(url: string, build: string): string {
 function frameRate(capture: VideoCapture, source: SourceConfig): number {
   const rate = capture.get(cv.CAP_PROP_FPS);
   return Number.isFinite(rate) && rate >= 0.1 && rate <= 1000 ? rate : source.framerate;
+}
+
+/**
+ * GStreamer hands over what the pipeline makes: the planes of NV12 and I420 as one channel of half as many rows more,
+ * a JPEG as one row. Taken for grey, the chroma would be part of the picture, and every box would be wrong.
+ *
+ * @throws CameraError with the cure; then the picture is released
+ */
+function refuseUnreadable(
+  picture: Mat,
+  capture: VideoCapture,
+  video: VideoSource,
+  description: string,
+): void {
+  const { rows, cols, type } = picture;
+  const height = capture.get(cv.CAP_PROP_FRAME_HEIGHT);
+  const whole = video.kind !== "pipeline" || type !== cv.CV_8UC1 || rows === height;
+  if (whole && READABLE.includes(type)) return;
+  picture.release();
+  throw new CameraError(
+    `${description} delivers pictures in a format that is neither BGR, BGRx nor GRAY8 (OpenCV's type ${type}, ${cols} × ${rows} for a height of ${height}): the pipeline must end in ${PIPELINE_END}`,
+  );
 }
 
 async function fitInside(picture: Mat, width: number, height: number): Promise<Mat> {

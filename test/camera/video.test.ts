@@ -11,7 +11,7 @@ import { createCamera, isLossless } from "../../src/camera/create.js";
 import { reach } from "../../src/camera/reach.js";
 import { ffmpegOptions } from "../../src/camera/video.js";
 import { describeVideo, parseVideoUri } from "../../src/camera/video-source.js";
-import { cv } from "../../src/vision/opencv.js";
+import { cv, type Mat } from "../../src/vision/opencv.js";
 import { play, sourceOf } from "./helpers.js";
 
 const CLIP = new URL("../../../shared/data/media/head-pose-face-detection-male.avi", import.meta.url)
@@ -134,6 +134,57 @@ describe("a GStreamer pipeline", () => {
     expect(seen).toHaveLength(15);
     expect(brightest).toBeGreaterThan(230);
   });
+});
+
+describe("a GStreamer pipeline's picture", () => {
+  const plays = /GStreamer:\s+YES/.test(cv.getBuildInformation());
+  const red = (format: string) =>
+    `videotestsrc num-buffers=3 pattern=red ! videoconvert ! video/x-raw,format=${format},width=320,height=240 ! appsink`;
+  /** Of the first frame: the grey level, and blue, green and red. */
+  const look = async (format: string, masks: Parameters<typeof createCamera>[1] = []) => {
+    const camera = createCamera(sourceOf({ type: "video", uri: red(format) }), masks);
+    let seen: unknown;
+    await play(camera, 1, async (frame) => {
+      const picture = await frame.picture();
+      const { b, g, r } = bgrAt(picture);
+      seen = { grey: frame.grey.at(100, 100), type: picture.type, b, g, r };
+    });
+    return seen;
+  };
+  const bgrAt = (picture: Mat) => {
+    const { x: b, y: g, z: r } = picture.at(100, 100) as unknown as Record<"x" | "y" | "z", number>;
+    return { b, g, r };
+  };
+
+  it.skipIf(!plays).each(["BGR", "BGRx", "BGRA"])("may be %s, and is then the same", async (format) => {
+    expect(await look(format)).toEqual({ grey: 76, type: cv.CV_8UC3, b: 0, g: 0, r: 255 });
+  });
+
+  it.skipIf(!plays)("may be GRAY8", async () => {
+    const seen = await look("GRAY8");
+    expect(seen).toMatchObject({ type: cv.CV_8UC3 });
+  });
+
+  it.skipIf(!plays)("is masked with four channels, too", async () => {
+    const everything = [
+      [
+        [0, 0],
+        [1, 0],
+        [1, 1],
+        [0, 1],
+      ],
+    ] as Parameters<typeof createCamera>[1];
+    expect(await look("BGRx", everything)).toEqual({ grey: 0, type: cv.CV_8UC3, b: 0, g: 0, r: 0 });
+  });
+
+  it.skipIf(!plays).each(["NV12", "I420", "YUY2", "GRAY16_LE"])(
+    "is refused as %s, with the cure, for its boxes would be wrong",
+    async (format) => {
+      const failure: unknown = await play(video(red(format))).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(CameraError);
+      expect(String(failure)).toContain("must end in `videoconvert ! video/x-raw,format=BGR ! appsink`");
+    },
+  );
 });
 
 describe("a GStreamer pipeline that reads a file", () => {
