@@ -25,6 +25,9 @@ export const MISSING_TOOL = fault(
   "gst-launch-1.0 is not installed: apt install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-bad gstreamer1.0-x",
 );
 
+/** The service's sandbox hides every desktop's sockets, which no variable changes. */
+export const ON_A_DESKTOP = 'the service needs the drop-in of "On a desktop" in the README, too';
+
 /** Debian's package of each element that a pipeline of ours may need. */
 const PACKAGES: Readonly<Record<string, string>> = {
   kmssink: "gstreamer1.0-plugins-bad",
@@ -69,7 +72,7 @@ export function explain(stderr: string, sink: string): DisplayFault {
   if (sink === "x11" && /open display|could not initialise X/i.test(stderr)) {
     return fault(
       "no-x11",
-      `the X server at DISPLAY=${process.env.DISPLAY ?? ""} does not answer: check that it runs and that XAUTHORITY lets this user in`,
+      `the X server at DISPLAY=${process.env.DISPLAY ?? ""} does not answer: check that it runs and that XAUTHORITY lets this user in; ${ON_A_DESKTOP}`,
     );
   }
   if (
@@ -78,7 +81,7 @@ export function explain(stderr: string, sink: string): DisplayFault {
   ) {
     return fault(
       "no-wayland",
-      "the Wayland compositor does not answer: check WAYLAND_DISPLAY and XDG_RUNTIME_DIR",
+      `the Wayland compositor does not answer: check WAYLAND_DISPLAY and XDG_RUNTIME_DIR; ${ON_A_DESKTOP}`,
     );
   }
   return fault("failed", firstError(stderr) || `gst-launch-1.0 ended without saying why (sink ${sink})`);
@@ -86,7 +89,7 @@ export function explain(stderr: string, sink: string): DisplayFault {
 
 const BUSY = fault(
   "busy",
-  "another process owns the display: stop the desktop (sudo systemctl isolate multi-user.target), or let it show the picture with display.sink wayland or x11",
+  `another process owns the display: stop the desktop (sudo systemctl isolate multi-user.target), or let it show the picture with display.sink wayland or x11; for this ${ON_A_DESKTOP}`,
 );
 
 /** No monitor, and what to do about it. */

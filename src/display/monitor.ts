@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
-import { type DisplayFault, fault, NO_MONITOR, noPermission } from "./fault.js";
+import { type DisplayFault, fault, NO_MONITOR, noPermission, ON_A_DESKTOP } from "./fault.js";
 import type { Size } from "./pencil.js";
 import { canvasFor, DEFAULT_CANVAS, LARGEST_CANVAS, type NamedSink, type Output } from "./sink.js";
 
@@ -28,7 +28,7 @@ export function probe(sink: NamedSink, machine: Machine = THIS_MACHINE): Probe {
         : {
             fault: fault(
               "no-x11",
-              "DISPLAY is not set: set it (DISPLAY=:0) for a running X server, or use display.sink kms",
+              `DISPLAY is not set: set it (DISPLAY=:0) for a running X server, or use display.sink kms; ${ON_A_DESKTOP}`,
             ),
           };
     case "wayland":
@@ -42,7 +42,7 @@ function probeWayland({ env }: Machine): Probe {
     return {
       fault: fault(
         "no-wayland",
-        "WAYLAND_DISPLAY is not set: set it (WAYLAND_DISPLAY=wayland-1) with XDG_RUNTIME_DIR of the desktop's user, or use display.sink kms",
+        `WAYLAND_DISPLAY is not set: set it (WAYLAND_DISPLAY=wayland-0) with XDG_RUNTIME_DIR of the desktop's user, or use display.sink kms; ${ON_A_DESKTOP}`,
       ),
     };
   }
@@ -51,7 +51,7 @@ function probeWayland({ env }: Machine): Probe {
   return {
     fault: fault(
       "no-wayland",
-      `no Wayland compositor at ${socket}: start the desktop, or set WAYLAND_DISPLAY and XDG_RUNTIME_DIR to its own`,
+      `no Wayland compositor at ${socket}: start the desktop, or set WAYLAND_DISPLAY and XDG_RUNTIME_DIR to its own; ${ON_A_DESKTOP}`,
     ),
   };
 }

@@ -1,7 +1,20 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { explain } from "../../src/display/fault.js";
 
 describe("explain", () => {
+  it("leads out of the service's sandbox where a desktop's socket is hidden, by a heading that the README has", () => {
+    const readme = readFileSync(join(import.meta.dirname, "..", "..", "README.md"), "utf8");
+    expect(readme).toMatch(/^### On a desktop$/m);
+    for (const { message } of [
+      explain("Could not open display", "x11"),
+      explain("", "wayland"),
+      explain("Failed to set mode: Permission denied", "kms"),
+    ])
+      expect(message).toContain('the drop-in of "On a desktop" in the README');
+  });
+
   it.each([
     [
       'WARNING: erroneous pipeline: no element "kmssink"',

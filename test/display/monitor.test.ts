@@ -131,9 +131,10 @@ describe("x11 and wayland", () => {
     });
   });
 
-  it("say when the compositor is not there", () => {
+  it("say when the compositor is not there, or hidden by the service's sandbox", () => {
     const env = { WAYLAND_DISPLAY: "wayland-1", XDG_RUNTIME_DIR: root };
-    expect(probe("wayland", { ...machine, env })).toMatchObject({ fault: { code: "no-wayland" } });
+    const message = expect.stringMatching(/no Wayland compositor at .*the drop-in of "On a desktop"/);
+    expect(probe("wayland", { ...machine, env })).toMatchObject({ fault: { code: "no-wayland", message } });
     put("wayland-1", "");
     expect(probe("wayland", { ...machine, env })).toMatchObject({ output: { kind: "wayland" } });
   });
