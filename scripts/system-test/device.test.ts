@@ -342,7 +342,8 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
   it("runs a second camera beside the first, with a configuration and a password of its own", async () => {
     const start = performance.now();
     await machine.must(
-      `cat >/etc/emotiond/door.yaml <<'EOF'
+      `cp /etc/emotiond/emotiond.yaml /etc/emotiond/door.yaml
+      cat >/etc/emotiond/door.yaml <<'EOF'
 device: door
 emotion: {engine: onnx-int8}
 ${faces}
@@ -350,7 +351,6 @@ mqtt: {url: "mqtt://${HOST_ADDRESS}:${broker.port}", username: ${USER}}
 http: {listen: none}
 EOF
       set -e
-      chgrp emotiond /etc/emotiond/door.yaml
       mv /etc/credstore/emotiond.mqtt.password /etc/credstore/emotiond-door.mqtt.password
       systemctl enable emotiond@door
       systemctl start --no-block emotiond@door`,
