@@ -3,6 +3,7 @@ import module from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ConfigError, formatProblem } from "./config/problem.js";
+import { leave } from "./system/leave.js";
 import { keepNurserySmall } from "./system/nursery.js";
 import { VERSION } from "./version.js";
 
@@ -112,16 +113,24 @@ keepNurserySmall();
 
 // Node 22 and later keep what they have compiled: a start reads it instead of compiling it again. Only in a folder that
 // is the daemon's own: systemd's $CACHE_DIRECTORY.
-const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
+const { enableCompileCache, flushCompileCache } = module as {
+  enableCompileCache?: (folder: string) => unknown;
+  flushCompileCache?: () => void;
+};
 const cacheFolder = process.env.CACHE_DIRECTORY?.split(":")[0];
 if (cacheFolder !== undefined) enableCompileCache?.(join(cacheFolder, "compiled"));
 
-/** A call into a driver that never returns must not keep a finished command alive. */
+/** A call into a driver that never returns must not keep a finished command alive for longer, in milliseconds. */
 const LINGER = 300;
 
+let code: number;
 try {
-  process.exitCode = await dispatch(process.argv.slice(2));
+  code = await dispatch(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = report(error);
+  code = report(error);
 }
-setTimeout(() => process.exit(), LINGER).unref();
+process.exitCode = code;
+setTimeout(() => {
+  flushCompileCache?.();
+  leave(code);
+}, LINGER).unref();

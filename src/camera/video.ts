@@ -139,6 +139,8 @@ async function open(
     case "device": {
       await checkVideoDevice(video.path);
       if (signal.aborted) return null;
+      // Read by OpenCV at the first frame of all.
+      process.env.OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT ??= String(deviceTimeout(source.framerate));
       const capture = openCapture(
         video.path,
         cv.CAP_V4L2,
@@ -190,6 +192,14 @@ function openCapture(address: string, backend: number, otherwise: string): Video
     // OpenCV's own message says "failed to open capture", whatever the reason.
     throw new CameraError(otherwise);
   }
+}
+
+/**
+ * Seconds that OpenCV waits for a device's frame. Its own ten are longer than the supervisor's patience: the read would
+ * hold a thread, and the device, while the next attempt is made. A camera that is asked for slow frames gets longer.
+ */
+export function deviceTimeout(framerate: number): number {
+  return Math.max(4, Math.ceil(3 / framerate));
 }
 
 /**

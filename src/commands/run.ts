@@ -1,10 +1,14 @@
 import { loadConfig } from "../config/load.js";
 import { ConfigError } from "../config/problem.js";
 import { type Daemon, startDaemon } from "../daemon.js";
+import { leave } from "../system/leave.js";
 import { createLogger, type Logger } from "../system/log.js";
 
-/** A stop that takes longer than this is ended by force: some call into a driver does not return. */
-const STOP_DEADLINE = 4_700;
+/**
+ * A stop that takes longer than this is ended by force: some call into a driver does not return. What `leave` needs
+ * fits into the five seconds that a stop may take.
+ */
+const STOP_DEADLINE = 4_300;
 
 /** The daemon in the foreground, until its source ends or it is told to stop. */
 export async function run(file: string): Promise<number> {
@@ -33,7 +37,7 @@ export async function run(file: string): Promise<number> {
 function giveUp(logger: Logger): void {
   logger.error("the stop took too long; leaving what hangs behind");
   logger.flush();
-  process.exit(0);
+  leave(0);
 }
 
 async function reload(daemon: Daemon, file: string, logger: Logger): Promise<void> {

@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CameraError } from "../../src/camera/camera.js";
 import { createCamera, isLossless } from "../../src/camera/create.js";
 import { reach } from "../../src/camera/reach.js";
-import { ffmpegOptions } from "../../src/camera/video.js";
+import { supervisorTimes } from "../../src/camera/supervisor.js";
+import { deviceTimeout, ffmpegOptions } from "../../src/camera/video.js";
 import { describeVideo, parseVideoUri } from "../../src/camera/video-source.js";
 import { cv, type Mat } from "../../src/vision/opencv.js";
 import { play, sourceOf } from "./helpers.js";
@@ -80,6 +81,13 @@ describe("a video file", () => {
     const seen = await play(video(CLIP));
     expect(seen).toHaveLength(62);
     expect(seen[0]).toMatchObject({ width: 480, height: 270 });
+  });
+});
+
+describe("a device", () => {
+  it("is read in less than the supervisor's patience, unless it is asked for slow frames", () => {
+    expect(deviceTimeout(30)).toBeLessThan(supervisorTimes.nextFrame / 1000);
+    expect(deviceTimeout(0.1)).toBe(30);
   });
 });
 
