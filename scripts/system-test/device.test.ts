@@ -197,6 +197,7 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
         const { ink, faces } = coloursOf(picture);
         return ink < 0.6 && faces > 0.002;
       });
+      expect(Number(await machine.must("ps -C gst-launch-1.0 -o nice="))).toBe(19);
     } finally {
       report(
         await machine.must("journalctl -u emotiond -o cat --no-pager | grep -iE 'display|kms' | tail -10"),

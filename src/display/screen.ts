@@ -307,7 +307,8 @@ function follow(child: ChildProcess): Launched {
       // When processors are short, the picture waits and the faces do not.
       setPriority(child.pid, constants.priority.PRIORITY_LOW);
     } catch {
-      // It has ended already.
+      // It has ended already, or a sandbox stricter than the unit's forbids it: a picture at full priority is better than
+      // none.
     }
   }
   return {
