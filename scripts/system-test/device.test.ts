@@ -331,6 +331,20 @@ describe.skipIf(typeof prepared === "string")("the package on a device", () => {
       expect(pauses[index]).toBeGreaterThanOrEqual(least - 0.3);
   });
 
+  it("does not wait longer after long runs, however many there were", async () => {
+    const since = (await machine.must("date +%s")).trim();
+    await dropIn(
+      ...["Type=exec", "ExecStart=", "ExecStart=/bin/sleep 6", "Restart=always"],
+      ...["ExecStartPre=", "ExecStartPre=-/usr/lib/emotiond/bin/restart-pause emotiond.service 5"],
+    );
+    await machine.must("systemctl reset-failed emotiond; systemctl start --no-block emotiond");
+    await until("it was started five times", 240, async () => Number(await property("NRestarts")) >= 4);
+    await machine.must("systemctl stop emotiond");
+    await noDropIn();
+    const said = await machine.must(`journalctl --unit emotiond --since @${since} --output cat --no-pager`);
+    expect(said).not.toMatch(/^restart \d+: waiting/m);
+  });
+
   it("starts by itself after a reboot", async () => {
     await machine.must("echo vivid >/etc/modules-load.d/vivid.conf; systemctl reset-failed emotiond");
     const start = performance.now();

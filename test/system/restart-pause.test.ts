@@ -18,21 +18,26 @@ const SECOND = 1_000_000;
 const MINUTE = 60 * SECOND;
 
 /** Seconds that it waits. A run is from when it was ready until its end, in microseconds since boot, as `now` is. */
-function pause(restarts: number, run: { ready: number; end: number }, now: number): number {
+function pause(
+  restarts: number,
+  run: { ready: number; end: number },
+  now: number,
+  ...long: string[]
+): number {
   const properties = [
     `NRestarts=${restarts}`,
     `StateChangeTimestampMonotonic=${now}`,
     `ActiveEnterTimestampMonotonic=${run.ready}`,
     `ActiveExitTimestampMonotonic=${run.end}`,
   ];
-  const asked = "[ $1 = show ] && [ $4 = emotiond.service ] || exit 1";
+  const asked = '[ "$1 $4" = "show emotiond.service" ] || exit 1';
   const put = (name: string, text: string) =>
     writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   put("systemctl", `${asked}\nprintf '%s\\n' ${properties.join(" ")}`);
   put("sleep", 'echo "slept $1"');
   const { status, stdout, stderr } = spawnSync(
     "/bin/sh",
-    [join(import.meta.dirname, "..", "..", "systemd", "restart-pause"), "emotiond.service"],
+    [join(import.meta.dirname, "..", "..", "systemd", "restart-pause"), "emotiond.service", ...long],
     { encoding: "utf8", env: { PATH: folder } },
   );
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -55,6 +60,12 @@ describe("the pause before a restart", () => {
   it("is forgotten after a run of ten minutes, however many restarts there were", () => {
     const end = 30 * 24 * 60 * MINUTE;
     expect(pause(40, { ready: end - 10 * MINUTE, end }, end + 8 * SECOND)).toBe(0);
+  });
+
+  it("is forgotten after a shorter run, if that is asked for", () => {
+    const run = { ready: 50 * MINUTE, end: 50 * MINUTE + 6 * SECOND };
+    expect(pause(4, run, run.end + 2 * SECOND, "5")).toBe(0);
+    expect(pause(4, run, run.end + 2 * SECOND, "7")).toBe(13);
   });
 
   it("comes back when the restarts after such a run fail", () => {
