@@ -4,6 +4,7 @@ import { type Camera, CameraError } from "./camera.js";
 import type { FrameMaker } from "./frame-maker.js";
 import { mediaClock, thisMoment } from "./moment.js";
 import { createPace } from "./pace.js";
+import { probePipeline } from "./pipeline-probe.js";
 import { reach } from "./reach.js";
 import {
   checkVideoDevice,
@@ -26,6 +27,9 @@ const OWNERS_OPTIONS = process.env.OPENCV_FFMPEG_CAPTURE_OPTIONS;
 const READABLE: readonly number[] = [cv.CV_8UC3, cv.CV_8UC4, cv.CV_8UC1];
 
 const PIPELINE_END = "`videoconvert ! video/x-raw,format=BGR ! appsink`";
+const PIPELINE_CURE = `try it with gst-launch-1.0 and fakesink; it must end in ${PIPELINE_END}`;
+const NO_GSTREAMER =
+  "this OpenCV is built without GStreamer and opens no pipelines; install the distribution's OpenCV, or set source.uri to a device or a stream";
 
 export interface VideoOptions {
   readonly source: SourceConfig;
@@ -175,12 +179,23 @@ async function open(
         `${description} does not open: check the path, user and password in source.uri (\`ffplay <uri>\` shows whether it plays)`,
       );
     }
-    case "pipeline":
+    case "pipeline": {
+      const { pipeline } = video;
+      const build = cv.getBuildInformation();
+      if (!/GStreamer:\s+YES/.test(build)) throw new CameraError(`${description}: ${NO_GSTREAMER}`);
+      if (!video.recorded) {
+        await probePipeline(
+          { pipeline, description, cure: PIPELINE_CURE, interval: 1000 / source.framerate },
+          signal,
+        );
+        if (signal.aborted) return null;
+      }
       return openCapture(
-        video.pipeline,
+        pipeline,
         cv.CAP_GSTREAMER,
-        `the pipeline ${description} does not start: try it with gst-launch-1.0 and fakesink; it must end in ${PIPELINE_END}`,
+        `the pipeline ${description} does not start: ${PIPELINE_CURE}`,
       );
+    }
   }
 }
 

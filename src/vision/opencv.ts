@@ -14,6 +14,10 @@ const LARGEST_PICTURE = 2 ** 27;
  */
 export const cv: OpenCv = load();
 
+/** The addon itself, for a process that needs no more of it. */
+export const addonFile: string =
+  Object.keys(require.cache).find((path) => path.endsWith("opencv4nodejs.node")) ?? "";
+
 function load(): OpenCv {
   process.env.OPENCV4NODEJS_DISABLE_AUTOBUILD = "1";
   process.env.OPENCV_IO_MAX_IMAGE_PIXELS ??= String(LARGEST_PICTURE);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CameraError } from "../../src/camera/camera.js";
 import { createCamera, isLossless } from "../../src/camera/create.js";
+import { probePipeline, reasonIn } from "../../src/camera/pipeline-probe.js";
 import { reach } from "../../src/camera/reach.js";
 import { supervisorTimes } from "../../src/camera/supervisor.js";
 import { deviceTimeout, ffmpegOptions } from "../../src/camera/video.js";
@@ -194,6 +195,83 @@ describe("a GStreamer pipeline's picture", () => {
     },
   );
 });
+
+describe("a live GStreamer pipeline, before it is opened", () => {
+  const plays = /GStreamer:\s+YES/.test(cv.getBuildInformation());
+  const probe = (pipeline: string, signal = new AbortController().signal) =>
+    probePipeline({ pipeline, description: "GStreamer x", cure: "the cure" }, signal);
+
+  it.skipIf(!plays)("is tried elsewhere: a silent source blocks nothing, and is told of", async () => {
+    const { server, port } = await silentServer();
+    let ticks = 0;
+    const ticking = setInterval(() => ticks++, 10);
+    const failure: unknown = await probe(
+      `tcpclientsrc host=127.0.0.1 port=${port} ! rawvideoparse width=64 height=48 format=bgr ! appsink`,
+    ).catch((error: unknown) => error);
+    clearInterval(ticking);
+    expect(failure).toBeInstanceOf(CameraError);
+    expect(String(failure)).toContain("GStreamer x is silent: no frame within 10 s");
+    expect(ticks).toBeGreaterThan(500);
+    server.close();
+  });
+
+  it.skipIf(!plays)("is let go of when the attempt ends, and its source is free again", async () => {
+    const { server, port, closed } = await silentServer();
+    const stop = new AbortController();
+    server.once("connection", () => stop.abort());
+    await probe(
+      `tcpclientsrc host=127.0.0.1 port=${port} ! rawvideoparse width=64 height=48 format=bgr ! appsink`,
+      stop.signal,
+    );
+    await closed;
+    server.close();
+  });
+
+  it.skipIf(!plays)("may have blanks, quotes and several sinks", async () => {
+    await probe(
+      `videotestsrc is-live=true ! tee name=t t. ! queue ! fakesink t. ! queue ! videoconvert name="a  b" ! video/x-raw, format=BGR ! appsink drop = true`,
+    );
+  });
+
+  it.skipIf(!plays)("says what GStreamer has against it, but no secret", async () => {
+    await expect(probe("v4l2src device=/dev/video77 ! appsink")).rejects.toThrow(
+      /GStreamer says: (v4l2src0 reported: Cannot identify device|no element "v4l2src")/,
+    );
+    await expect(probe("nosuchelement ! appsink")).rejects.toThrow(
+      /^the pipeline GStreamer x does not start \(GStreamer says: no element "nosuchelement".*\): the cure$/,
+    );
+    const failure: unknown = await probe(
+      `rtspsrc location="rtsp://me:hidden@127.0.0.1:1/a" user-pw=hush protocols=hush ! decodebin ! appsink`,
+    ).catch((error: unknown) => error);
+    expect(String(failure)).toContain("protocols");
+    expect(String(failure)).not.toMatch(/hidden|hush/);
+    expect(
+      reasonIn(
+        "GStreamer warning: Embedded video playback halted; module a reported: bad http://u:p@h/x there",
+        "a ! appsink",
+      ),
+    ).toBe("a reported: bad … there");
+  });
+
+  it.skipIf(!plays)("is not tried when its peer would have to come twice", async () => {
+    await probe("tcpserversrc port=1 ! nosuchelement ! appsink");
+  });
+});
+
+/** Accepts connections, and says nothing. */
+async function silentServer() {
+  let hungUp: () => void = () => undefined;
+  const closed = new Promise<void>((resolve) => {
+    hungUp = resolve;
+  });
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined).on("close", () => hungUp());
+    socket.resume();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  return { server, closed, port: typeof address === "object" && address !== null ? address.port : 0 };
+}
 
 describe("a GStreamer pipeline that reads a file", () => {
   const plays = /GStreamer:\s+YES/.test(cv.getBuildInformation());

@@ -64,4 +64,14 @@ describe.skipIf(!plays)("a camera that goes silent", () => {
     expect({ code, signal }).toEqual(execve ? { code: 0, signal: null } : { code: null, signal: "SIGTERM" });
     expect(stderr()).toContain("emotiond has stopped");
   });
+
+  it("from the start is a failure like others: it is tried again, and SIGTERM ends the daemon", async () => {
+    const { child, says, finished } = await watchSilentCamera(0);
+    await says("is silent: no frame within 10 s", 25_000);
+    await says("emotiond is starting");
+    const asked = performance.now();
+    child.kill("SIGTERM");
+    expect((await finished).code).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(5_000);
+  });
 });

@@ -1,0 +1,143 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { addonFile, cv } from "../vision/opencv.js";
+import { CameraError } from "./camera.js";
+
+/** How long a source may take for its first frame, in milliseconds: less than the supervisor gives an attempt. */
+const SILENT_AFTER = 10_000;
+
+/** Sources that wait for a peer: it would have to connect anew after the probe, and may not. */
+const WAITS_FOR_PEER = /(^|[\s(])(fdsrc|tcpserversrc|srtserversrc|whipserversrc)\s|\bmode="?listener/;
+
+/**
+ * The child: readies GStreamer, whose first start looks through its plugins for up to minutes, and must not be cut
+ * short; says so; and opens what it is then given, if anything. No argument holds the pipeline: every user of the
+ * machine could read the password in it.
+ */
+const PROBE = `
+const [, addon, backend] = process.argv;
+const { VideoCapture } = require(addon);
+try { new VideoCapture("fakesrc num-buffers=1 ! appsink", Number(backend)).release(); } catch {}
+require("node:fs").writeSync(1, "ready");
+const pipeline = require("node:fs").readFileSync(0, "utf8");
+if (pipeline !== "") {
+  try { new VideoCapture(pipeline, Number(backend)).release(); } catch { process.exitCode = 1; }
+}
+`;
+
+export interface PipelineProbe {
+  readonly pipeline: string;
+  readonly description: string;
+  /** Appended to what GStreamer says against the pipeline. */
+  readonly cure: string;
+  /** Milliseconds between frames. */
+  readonly interval?: number;
+}
+
+/**
+ * Makes sure that a live pipeline has a first frame. OpenCV waits for it without limit while it opens one, and its
+ * bindings open on the main thread alone: a silent source would stop every timer and signal of the daemon. So a child
+ * of its own tries first, with the very code that will open it here, and can be killed. An appsink that does not wait
+ * (`async=false`) would be quicker, but then the first read hangs in this process, holds the source, and is never over.
+ *
+ * @throws CameraError with the cure; resolves also where the signal aborts, and where nothing can be known
+ */
+export async function probePipeline(
+  { pipeline, description, cure, interval = 0 }: PipelineProbe,
+  signal: AbortSignal,
+): Promise<void> {
+  if (WAITS_FOR_PEER.test(pipeline) || signal.aborted) return;
+  const child = spawn(process.execPath, ["-e", PROBE, addonFile, String(cv.CAP_GSTREAMER)], {
+    stdio: ["pipe", "pipe", "pipe"],
+    // OpenCV tells what an element reports, GStreamer's parser what it cannot read.
+    env: {
+      ...process.env,
+      OPENCV_LOG_LEVEL: "WARNING",
+      GST_DEBUG: "GST_PIPELINE:1",
+      GST_DEBUG_NO_COLOR: "1",
+      GST_DEBUG_FILE: "",
+    },
+  });
+  let words = "";
+  child.stderr.on("data", (text: Buffer) => {
+    words = (words + text.toString()).slice(-8_000);
+  });
+  // Gone before it was told what to do.
+  child.stdin.on("error", () => undefined);
+  // Its last words included. A child that cannot be started emits it, too.
+  const exit = new Promise<number | null>((resolve) => {
+    child.on("error", () => undefined).on("close", (code) => resolve(code));
+  });
+
+  const ready = await Promise.race([
+    once(child.stdout, "data").then(
+      () => true,
+      () => false,
+    ),
+    exit.then(() => false),
+    abortOf(signal).then(() => false),
+  ]);
+  if (!ready) {
+    child.stdin.end();
+    return;
+  }
+  child.stdin.end(pipeline);
+  const within = Math.max(SILENT_AFTER, 2 * interval);
+  const outcome = await withinTime(exit, within, signal);
+  if (outcome === "late" || outcome === "aborted") await kill(child, exit);
+  // A pipeline that crashes the child would crash the daemon.
+  if (outcome === "aborted" || outcome === 0) return;
+  const reason = reasonIn(words, pipeline);
+  const said = reason === "" ? "" : ` (GStreamer says: ${reason})`;
+  throw new CameraError(
+    outcome === "late"
+      ? `${description} is silent: no frame within ${within / 1000} s${said}; check that its source is on and sends, and source.uri`
+      : `the pipeline ${description} does not start${said}: ${cure}`,
+  );
+}
+
+async function kill(child: ChildProcess, exit: Promise<unknown>): Promise<void> {
+  child.kill("SIGKILL");
+  // Until it is gone it holds the camera. Stuck in the kernel, it will not go.
+  await withinTime(exit, 1_000, new AbortController().signal);
+}
+
+function withinTime<T>(
+  promise: Promise<T>,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<T | "late" | "aborted"> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), milliseconds);
+  });
+  const aborted = abortOf(signal).then(() => "aborted" as const);
+  return Promise.race([promise, late, aborted]).finally(() => clearTimeout(timer));
+}
+
+function abortOf(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+const REASONS =
+  / GST_PIPELINE .*?\d:\w+: ([^\n]+)|GStreamer warning: Embedded video playback halted; module ([^\n]+)/g;
+const PROPERTIES = /([\w:-]+)\s*=\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\.|[^\s\\])+)/gs;
+const PRIVATE = /location|ur[il]|user|pass|pw|secret|token|key|auth|cookie|header/i;
+
+/** What GStreamer says against a pipeline, without addresses, users and passwords. */
+export function reasonIn(words: string, pipeline: string): string {
+  const reasons = [...words.matchAll(REASONS)].map(([, parser, element]) => (parser ?? element ?? "").trim());
+  // What follows from the first ones says less. A property's value may be anything.
+  let reason = [...new Set(reasons)]
+    .slice(0, 2)
+    .join(" | ")
+    .replace(/ to ".*?"(?= \||$)/g, "");
+  for (const [, name = "", quoted = ""] of pipeline.matchAll(PROPERTIES)) {
+    const value = quoted.replace(/^(["'])(.*)\1$/s, "$2");
+    if (PRIVATE.test(name) && value !== "") reason = reason.replaceAll(value, "…");
+  }
+  return reason.replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, "…");
+}
