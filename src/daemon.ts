@@ -214,7 +214,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   /** When faces end that no frame ends: a file's time is its own, and stands still with its last frame. */
   function endOfFaces(): Instant {
     const present = { takenAt: Date.now(), steadyAt: performance.now() };
-    return lossless ? (lastFrame ?? present) : present;
+    // Before its first frame there is no face to end, and none of its frames is older.
+    return lossless ? (lastFrame ?? { ...present, steadyAt: Number.NEGATIVE_INFINITY }) : present;
   }
 
   function scene(frame: Frame, tracks: readonly Track[]): Scene {

@@ -43,7 +43,8 @@ export interface Pipeline {
   tell(frame: Frame, found: FoundFaces): Promise<void>;
   /**
    * Ends every face: the camera, the source or the daemon stopped, or the owner paused. What is under way makes no
-   * event any more.
+   * event any more, nor does a frame that was taken before and still waits: a face that it began would have nobody to
+   * end it while no frame comes.
    */
   endAll(at: Instant): void;
 }
@@ -51,11 +52,16 @@ export interface Pipeline {
 /** While faces are in view, `state` is renewed this often, in milliseconds. */
 const STATE_INTERVAL = 1_000;
 
+/** The age of what was found in a frame from before all faces were ended: never the current one. */
+const BEFORE_ALL = -1;
+
 /** A frame through detect and track, then through classify, lifecycle, publish and display. */
 export function createPipeline(parts: PipelineParts): Pipeline {
   const { finder, tracker, lifecycle, scorer, onStage } = parts;
   let stateAt = Number.NEGATIVE_INFINITY;
   let age = 0;
+  /** When all faces were last ended, on the frames' steady clock. */
+  let endedAt = Number.NEGATIVE_INFINITY;
 
   async function timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
     const begun = performance.now();
@@ -66,6 +72,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 
   async function find(frame: Frame): Promise<FoundFaces> {
     const at = frame.steadyAt;
+    if (at < endedAt) return { tracks: [], age: BEFORE_ALL };
     const begunAt = age;
     const sightings = await timed("detect", () => finder.find(frame.grey, tracker.tracks, at));
     // Ended meanwhile: these sightings belong to faces that are gone.
@@ -112,6 +119,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 
   function endAll(at: Instant): void {
     age += 1;
+    endedAt = at.steadyAt;
     tracker.clear();
     scorer.forget();
     const events = lifecycle.endAll(at);

@@ -106,6 +106,28 @@ describe("a frame's way", () => {
     expect(events[2]?.track).not.toBe(events[0]?.track);
   });
 
+  it("begins no face with a frame that was left from before all were ended", async () => {
+    const { tracker, pipeline, events, shown, through } = pipelineWith();
+    for (let number = 1; number <= 5; number++) await through(number);
+    // The camera failed after frame 6, which still waits.
+    pipeline.endAll(frame(7));
+    await through(6);
+    expect(tracker.tracks).toEqual([]);
+    expect(shown).not.toContain(6);
+    // An hour later the camera is back.
+    for (let number = 36_000; number <= 36_005; number++) await through(number);
+    expect(events.map(({ type }) => type)).toEqual(["new", "end", "new"]);
+    expect(events[2]?.duration).toBeLessThan(1);
+  });
+
+  it("keeps the frames of a file, whose time stood still when all were ended", async () => {
+    const { pipeline, events, through } = pipelineWith();
+    for (let number = 1; number <= 5; number++) await through(number);
+    pipeline.endAll(frame(5));
+    for (let number = 6; number <= 10; number++) await through(number);
+    expect(events.map(({ type }) => type)).toEqual(["new", "end", "new"]);
+  });
+
   it("waits for somebody to tell, and loses nothing of the time that a face has stayed", async () => {
     let open: () => void = () => undefined;
     const opened = new Promise<void>((resolve) => {
