@@ -29,7 +29,7 @@ export function createLibcamera({ source, frames, log = silentLog, folders = [] 
   if (width !== source.width || height !== source.height) {
     log.warn(
       { asked: `${source.width}×${source.height}`, used: `${width}×${height}` },
-      "the Pi camera pads rows to 64 pixels: source.width is rounded to a multiple of 64, source.height to an even number",
+      "the Pi camera pads rows to 128 pixels: source.width is rounded to a multiple of 128, source.height to an even number",
     );
   }
   const description = `libcamera ${width}×${height} at ${source.framerate}/s`;
@@ -97,12 +97,13 @@ export function createLibcamera({ source, frames, log = silentLog, folders = [] 
 }
 
 /**
- * The size nearest to the one asked for at which a frame has no padding: the Pi's ISPs align rows to as much as
- * 64 bytes, and rpicam-vid writes the padding out with the picture (raspberrypi/rpicam-apps issue 857).
+ * The size nearest to the one asked for at which a frame has no padding: the Pi 5's ISP aligns YUV420's rows to 128
+ * bytes, the ones before to as much as 64, and rpicam-vid writes the padding out with the picture
+ * (raspberrypi/rpicam-apps issue 857). One size for all: a configuration means the same on each.
  */
 export function unpaddedSize(width: number, height: number): { width: number; height: number } {
   return {
-    width: Math.max(64, Math.round(width / 64) * 64),
+    width: Math.max(128, Math.round(width / 128) * 128),
     height: Math.max(2, Math.round(height / 2) * 2),
   };
 }

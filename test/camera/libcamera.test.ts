@@ -137,9 +137,13 @@ describe("the Pi camera", () => {
       warn: (fields: object) => warnings.push(fields),
     };
     const frames = createFrameMaker(createMasks([]));
-    const camera = createLibcamera({ source: { width: 800, height: 601, framerate: 30 }, frames, log });
-    expect(camera.description).toBe("libcamera 832×602 at 30/s");
-    expect(warnings).toEqual([{ asked: "800×601", used: "832×602" }]);
+    const camera = createLibcamera({ source: { width: 960, height: 601, framerate: 30 }, frames, log });
+    expect(camera.description).toBe("libcamera 1024×602 at 30/s");
+    expect(warnings).toEqual([{ asked: "960×601", used: "1024×602" }]);
     expect(unpaddedSize(640, 480)).toEqual({ width: 640, height: 480 });
+    // A Pi 5 would pad these: they are multiples of 64, and not of 128.
+    expect(unpaddedSize(320, 240)).toEqual({ width: 384, height: 240 });
+    expect(unpaddedSize(64, 64)).toEqual({ width: 128, height: 64 });
+    for (const width of [1280, 1920, 640, 1536]) expect(unpaddedSize(width, 480).width).toBe(width);
   });
 });
