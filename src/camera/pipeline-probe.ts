@@ -25,11 +25,23 @@ if (pipeline !== "") {
 }
 `;
 
+export const PIPELINE_END = "`videoconvert ! video/x-raw,format=BGR ! appsink`";
+export const PIPELINE_CURE = `try it with gst-launch-1.0 and fakesink; it must end in ${PIPELINE_END}`;
+
+/**
+ * @param build OpenCV's build information
+ * @throws CameraError with the cure where OpenCV opens no pipelines at all
+ */
+export function needGStreamer(description: string, build: string): void {
+  if (/GStreamer:\s+YES/.test(build)) return;
+  throw new CameraError(
+    `${description}: this OpenCV is built without GStreamer and opens no pipelines; install the distribution's OpenCV, or set source.uri to a device or a stream`,
+  );
+}
+
 export interface PipelineProbe {
   readonly pipeline: string;
   readonly description: string;
-  /** Appended to what GStreamer says against the pipeline. */
-  readonly cure: string;
   /** Milliseconds between frames. */
   readonly interval?: number;
 }
@@ -40,13 +52,14 @@ export interface PipelineProbe {
  * of its own tries first, with the very code that will open it here, and can be killed. An appsink that does not wait
  * (`async=false`) would be quicker, but then the first read hangs in this process, holds the source, and is never over.
  *
- * @throws CameraError with the cure; resolves also where the signal aborts, and where nothing can be known
+ * @returns false where the signal aborted, and where nothing can be known
+ * @throws CameraError with the cure
  */
 export async function probePipeline(
-  { pipeline, description, cure, interval = 0 }: PipelineProbe,
+  { pipeline, description, interval = 0 }: PipelineProbe,
   signal: AbortSignal,
-): Promise<void> {
-  if (WAITS_FOR_PEER.test(pipeline) || signal.aborted) return;
+): Promise<boolean> {
+  if (WAITS_FOR_PEER.test(pipeline) || signal.aborted) return false;
   const child = spawn(process.execPath, ["-e", PROBE, addonFile, String(cv.CAP_GSTREAMER)], {
     stdio: ["pipe", "pipe", "pipe"],
     // OpenCV tells what an element reports, GStreamer's parser what it cannot read.
@@ -79,20 +92,21 @@ export async function probePipeline(
   ]);
   if (!ready) {
     child.stdin.end();
-    return;
+    return false;
   }
   child.stdin.end(pipeline);
   const within = Math.max(SILENT_AFTER, 2 * interval);
   const outcome = await withinTime(exit, within, signal);
   if (outcome === "late" || outcome === "aborted") await kill(child, exit);
-  // A pipeline that crashes the child would crash the daemon.
-  if (outcome === "aborted" || outcome === 0) return;
+  if (outcome === "aborted") return false;
+  if (outcome === 0) return true;
+  // Refused, or it crashed the child: it would crash the daemon as well.
   const reason = reasonIn(words, pipeline);
   const said = reason === "" ? "" : ` (GStreamer says: ${reason})`;
   throw new CameraError(
     outcome === "late"
       ? `${description} is silent: no frame within ${within / 1000} s${said}; check that its source is on and sends, and source.uri`
-      : `the pipeline ${description} does not start${said}: ${cure}`,
+      : `the pipeline ${description} does not start${said}: ${PIPELINE_CURE}`,
   );
 }
 

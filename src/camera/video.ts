@@ -4,7 +4,7 @@ import { type Camera, CameraError } from "./camera.js";
 import type { FrameMaker } from "./frame-maker.js";
 import { mediaClock, thisMoment } from "./moment.js";
 import { createPace } from "./pace.js";
-import { probePipeline } from "./pipeline-probe.js";
+import { needGStreamer, PIPELINE_CURE, PIPELINE_END, probePipeline } from "./pipeline-probe.js";
 import { reach } from "./reach.js";
 import {
   checkVideoDevice,
@@ -25,11 +25,6 @@ const OWNERS_OPTIONS = process.env.OPENCV_FFMPEG_CAPTURE_OPTIONS;
 
 /** OpenCV's types of BGR, BGRx and grey pictures. */
 const READABLE: readonly number[] = [cv.CV_8UC3, cv.CV_8UC4, cv.CV_8UC1];
-
-const PIPELINE_END = "`videoconvert ! video/x-raw,format=BGR ! appsink`";
-const PIPELINE_CURE = `try it with gst-launch-1.0 and fakesink; it must end in ${PIPELINE_END}`;
-const NO_GSTREAMER =
-  "this OpenCV is built without GStreamer and opens no pipelines; install the distribution's OpenCV, or set source.uri to a device or a stream";
 
 export interface VideoOptions {
   readonly source: SourceConfig;
@@ -181,13 +176,9 @@ async function open(
     }
     case "pipeline": {
       const { pipeline } = video;
-      const build = cv.getBuildInformation();
-      if (!/GStreamer:\s+YES/.test(build)) throw new CameraError(`${description}: ${NO_GSTREAMER}`);
+      needGStreamer(description, cv.getBuildInformation());
       if (!video.recorded) {
-        await probePipeline(
-          { pipeline, description, cure: PIPELINE_CURE, interval: 1000 / source.framerate },
-          signal,
-        );
+        await probePipeline({ pipeline, description, interval: 1000 / source.framerate }, signal);
         if (signal.aborted) return null;
       }
       return openCapture(

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { findCameraTool } from "../camera/camera-tool.js";
 import { piCameras } from "../camera/discover.js";
 import { findPhotos } from "../camera/photo-files.js";
+import { reach } from "../camera/reach.js";
 import { captureDevices } from "../camera/v4l2.js";
 import { checkVideoDevice, checkVideoFile, describeVideo, parseVideoUri } from "../camera/video-source.js";
 import { defaultConfig, loadConfig } from "../config/load.js";
@@ -15,6 +16,9 @@ import { type Finding, fail, ok, warn } from "./finding.js";
  * times them, or whose GStreamer looks through its plugins for the first time, takes half of it.
  */
 const PATIENCE = 60_000;
+
+/** Milliseconds for a stream's host to answer. */
+const REACH_WITHIN = 4_000;
 
 /**
  * Looks over everything the daemon needs: a line each, with the cure.
@@ -64,7 +68,8 @@ function checkNode(): Finding {
   return major >= 20 ? ok(text) : fail(`${text}: emotiond needs Node 20 or later`);
 }
 
-async function checkCamera(source: Config["source"]): Promise<Finding> {
+/** @throws CameraError with the cure */
+export async function checkCamera(source: Config["source"]): Promise<Finding> {
   switch (source.type) {
     case "libcamera": {
       const tool = await findCameraTool();
@@ -80,11 +85,41 @@ async function checkCamera(source: Config["source"]): Promise<Finding> {
     }
     case "stills":
       return ok(`${(await findPhotos(source.uri)).length} photos at ${source.uri}`);
-    case "video": {
-      const video = parseVideoUri(source.uri);
-      if (video.kind === "device") await checkVideoDevice(video.path);
-      if (video.kind === "file") await checkVideoFile(video.path);
-      return ok(describeVideo(video));
+    case "video":
+      return checkVideo(source);
+  }
+}
+
+/** Tries what the daemon would open, as far as that takes nothing from it. */
+async function checkVideo(source: Config["source"]): Promise<Finding> {
+  const video = parseVideoUri(source.uri);
+  const description = describeVideo(video);
+  const { signal } = new AbortController();
+  switch (video.kind) {
+    case "device":
+      await checkVideoDevice(video.path);
+      return ok(description);
+    case "file":
+      await checkVideoFile(video.path);
+      return ok(description);
+    case "stream": {
+      const { protocol, host, port } = video;
+      if (port === null) {
+        return warn(
+          `${description} was not tried, for ${protocol} has nothing to connect to: \`ffplay <uri>\` shows whether it plays`,
+        );
+      }
+      await reach({ protocol, host, port }, REACH_WITHIN, signal);
+      return ok(`${description}: ${host}:${port} answers`);
+    }
+    case "pipeline": {
+      const { cv } = await import("../vision/opencv.js");
+      const { needGStreamer, probePipeline } = await import("../camera/pipeline-probe.js");
+      needGStreamer(description, cv.getBuildInformation());
+      const interval = 1000 / source.framerate;
+      return (await probePipeline({ pipeline: video.pipeline, description, interval }, signal))
+        ? ok(`${description} delivers`)
+        : warn(`${description} was not tried, for its source waits for a peer: start emotiond, and the peer`);
     }
   }
 }
