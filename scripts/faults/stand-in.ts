@@ -19,7 +19,7 @@ export interface StandInCamera {
 export interface StandInOptions {
   /** For the picture and the record. */
   readonly folder: string;
-  /** Pixels; the width a multiple of 64. */
+  /** Pixels; the width a multiple of 128, as the Pi camera has them. */
   readonly width: number;
   readonly height: number;
   /** Milliseconds that it shows the face, out of so many. */

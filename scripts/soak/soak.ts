@@ -27,7 +27,7 @@ const { values } = parseArgs({
     from: { type: "string" },
     faults: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
-    width: { type: "string", default: "192" },
+    width: { type: "string", default: "256" },
     height: { type: "string", default: "144" },
   },
 });
