@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { monotonicFactory } from "ulid";
 import { createCamera, isLossless } from "./camera/create.js";
 import type { Frame } from "./camera/frame.js";
+import { createMasks } from "./camera/masks.js";
 import { createSlot } from "./camera/slot.js";
 import { superviseCamera } from "./camera/supervisor.js";
 import type { Config } from "./config/schema.js";
@@ -47,8 +48,8 @@ export interface Daemon {
   /** `ended`: the source came to its end; `stopped`: the signal aborted. */
   readonly finished: Promise<"ended" | "stopped">;
   /**
-   * Takes a new configuration in: model, detector, event times and display change between two frames, and no
-   * track is lost. What only a restart can change is named in the log.
+   * Takes a new configuration in: model, detector, event times, privacy and display change between two frames, and
+   * no track is lost. What only a restart can change is named in the log.
    *
    * @throws the error of a part that refuses it; then the old configuration goes on.
    */
@@ -99,17 +100,28 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   // Wrong ones are told before anything is started.
   readMqttCredentials(config.mqtt, environment);
-  const camera = createCamera(config.source, config.privacy.masks, {
-    log: logger,
-    ...(environment.RUNTIME_DIRECTORY === undefined
-      ? {}
-      : { runtimeDirectory: environment.RUNTIME_DIRECTORY }),
-  });
+  let masks = createMasks(config.privacy.masks);
+  const camera = createCamera(
+    config.source,
+    { blank: (picture) => masks.blank(picture) },
+    {
+      log: logger,
+      ...(environment.RUNTIME_DIRECTORY === undefined
+        ? {}
+        : { runtimeDirectory: environment.RUNTIME_DIRECTORY }),
+    },
+  );
   const lossless = isLossless(config.source);
   const slot = createSlot({ lossless });
-  const display = createDisplay({ config: config.display, privacy: config.privacy, logger, device });
+  // Read on each use, as the settings below.
+  const privacy = {
+    get blurFaces() {
+      return config.privacy.blurFaces;
+    },
+  };
+  const display = createDisplay({ config: config.display, privacy, logger, device });
   const snapshots = createSnapshots({
-    allowed: config.privacy.snapshots,
+    allowed: () => config.privacy.snapshots,
     render: (frame, about) => display.renderSnapshot(frame, about),
   });
   let classifier: Classifier;
@@ -375,7 +387,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 
   async function reload(next: Config): Promise<void> {
-    const restartKeys = (["device", "source", "mqtt", "privacy", "http"] as const).filter(
+    const restartKeys = (["device", "source", "mqtt", "http"] as const).filter(
       (key) => JSON.stringify(next[key]) !== JSON.stringify(config[key]),
     );
     const nextFinder = createFaceFinder(next.detector);
@@ -390,9 +402,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       device,
       source: config.source,
       mqtt: config.mqtt,
-      privacy: config.privacy,
       http: config.http,
     };
+    masks = createMasks(next.privacy.masks);
     logger.level = next.log.level;
     await display.configure(next.display);
     if (restartKeys.length > 0)

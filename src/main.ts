@@ -89,7 +89,7 @@ function print(text: string): number {
 
 /** Errors whose message says the cure; all others are bugs and keep their stack. */
 function isExpected(error: unknown): error is Error {
-  const names = ["CameraError", "CascadeError", "ModelError", "MqttCredentialError", "HttpConfigError"];
+  const names = ["CameraError", "CascadeError", "ModelError", "HttpConfigError"];
   return error instanceof Error && names.includes(error.name);
 }
 
@@ -101,6 +101,11 @@ function report(error: unknown): number {
   if (error instanceof UsageError) {
     process.stderr.write(`emotiond: ${error.message}\n\n${USAGE}`);
     return EXIT_USAGE;
+  }
+  // At a start it is the configuration that is wrong; later ones are told in the log, and end nothing.
+  if (error instanceof Error && error.name === "MqttCredentialError") {
+    process.stderr.write(`${error.message}\n`);
+    return EXIT_CONFIG;
   }
   const text = isExpected(error)
     ? `emotiond: ${error.message}`

@@ -21,7 +21,7 @@ const MAX_WAITING = 8;
 
 /** @param render makes the JPEG; it blurs and masks as the owner configured. */
 export function createSnapshots(options: {
-  readonly allowed: boolean;
+  readonly allowed: () => boolean;
   readonly render: (frame: Frame, scene: Scene) => Promise<Buffer>;
 }): Snapshots {
   const waiting = new Set<(answer: Answer) => void>();
@@ -33,7 +33,7 @@ export function createSnapshots(options: {
 
   return {
     take() {
-      if (!options.allowed) {
+      if (!options.allowed()) {
         const error =
           "snapshots are off: no picture leaves this device until its owner sets privacy.snapshots";
         return Promise.resolve({ ok: false, error });

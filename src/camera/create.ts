@@ -1,9 +1,9 @@
-import type { PrivacyConfig, SourceConfig } from "../config/schema.js";
+import type { SourceConfig } from "../config/schema.js";
 import type { Camera } from "./camera.js";
 import { createFrameMaker } from "./frame-maker.js";
 import { createLibcamera } from "./libcamera.js";
 import { type CameraLog, silentLog } from "./log.js";
-import { createMasks } from "./masks.js";
+import type { PrivacyMasks } from "./masks.js";
 import { createStills } from "./stills.js";
 import { createVideo } from "./video.js";
 import { isRecorded, parseVideoUri } from "./video-source.js";
@@ -22,10 +22,10 @@ export interface CameraOptions {
  */
 export function createCamera(
   source: SourceConfig,
-  masks: PrivacyConfig["masks"],
+  masks: PrivacyMasks,
   { log = silentLog, runtimeDirectory }: CameraOptions = {},
 ): Camera {
-  const frames = createFrameMaker(createMasks(masks));
+  const frames = createFrameMaker(masks);
   switch (source.type) {
     case "libcamera":
       return createLibcamera({

@@ -1,8 +1,9 @@
+import { requireFiles } from "../config/files.js";
 import { loadConfig } from "../config/load.js";
 
-/** Validates a configuration file; the problems are ConfigError's, and `main` prints them. */
+/** Validates a configuration file and that the files it names are there; `main` prints the problems of a ConfigError. */
 export async function check(file: string): Promise<number> {
-  await loadConfig(file);
+  requireFiles(await loadConfig(file));
   process.stdout.write(`${file}: ok\n`);
   return 0;
 }

@@ -26,7 +26,7 @@ const REACH_WITHIN = 4_000;
  * @returns 0, or 1 when anything fails.
  */
 export async function doctor(file: string | undefined): Promise<number> {
-  let config = defaultConfig();
+  let config = defaultConfig(process.env);
   let failed = false;
   const tell = (name: string, { verdict, text }: Finding): void => {
     failed ||= verdict === "fail";

@@ -29,8 +29,18 @@ const sourceSchema = z
       .min(1)
       .default("/dev/video0")
       .describe("video: device, RTSP/HTTP URL, file, or GStreamer pipeline; stills: folder or glob"),
-    width: z.int().min(64).max(7680).default(640).describe("Frame width in pixels"),
-    height: z.int().min(64).max(4320).default(480).describe("Frame height in pixels"),
+    width: z
+      .int()
+      .min(64)
+      .max(7680)
+      .default(640)
+      .describe("Frame width in pixels; of libcamera rounded to a multiple of 128"),
+    height: z
+      .int()
+      .min(64)
+      .max(4320)
+      .default(480)
+      .describe("Frame height in pixels; of libcamera rounded to an even number"),
     framerate: z.number().min(0.1).max(240).default(30).describe("Frames a second asked of the camera"),
     loop: z.boolean().default(false).describe("video, stills: start again at the end"),
     realtime: z
@@ -228,7 +238,9 @@ export const configSchema = z.strictObject({
         })
         .default("127.0.0.1:9464")
         .describe("Address of health and metrics, or none"),
-      tokenFile: file("File with the bearer token that is asked for when `listen` is not a loopback address"),
+      tokenFile: file(
+        "File with the bearer token, 16 characters or more, that callers must show; needed where `listen` is not a loopback address",
+      ),
     })
     .prefault({})
     .describe("Health and metrics over HTTP"),

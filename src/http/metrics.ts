@@ -82,7 +82,10 @@ export function createMetrics(sources: MetricSources): Metrics {
   const faces = gauge("faces", "Faces in view");
   const connected = gauge("mqtt_connected", "1 while connected to the broker");
   const buffered = gauge("mqtt_buffered_events", "Events that the broker has not acknowledged yet");
-  const dropped = total("mqtt_dropped_events", "Events lost to maxEvents or maxAge");
+  const dropped = total(
+    "mqtt_dropped_events",
+    "Events lost to maxEvents or maxAge, to a damaged disk, or refused by the broker for good",
+  );
   const replayed = total("mqtt_replayed_events", "Events sent late");
   const temperature = gauge(
     "soc_temperature_celsius",

@@ -24,7 +24,11 @@ export const responseSchema = z
 
 export type CommandAnswer = z.output<typeof responseSchema>;
 
-const pausedSchema = z.boolean().describe("Whether frames are looked at, for Home Assistant's switch");
+const pausedSchema = z
+  .boolean()
+  .describe(
+    "`true` while paused: no frame is looked at. For Home Assistant's switch, and sent only while mqtt.homeAssistant.enabled",
+  );
 
 interface Channel {
   readonly summary: string;

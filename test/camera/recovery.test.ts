@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createCamera } from "../../src/camera/create.js";
+import { createMasks } from "../../src/camera/masks.js";
 import { superviseCamera } from "../../src/camera/supervisor.js";
 import { listeningLog, sourceOf } from "./helpers.js";
 
@@ -48,9 +49,13 @@ describe("a Pi camera that goes wrong once", () => {
     let recovered = false;
     let after = 0;
     const supervisor = superviseCamera({
-      camera: createCamera(sourceOf({ type: "libcamera", width: 128, height: 96, framerate: 60 }), [], {
-        runtimeDirectory: folder,
-      }),
+      camera: createCamera(
+        sourceOf({ type: "libcamera", width: 128, height: 96, framerate: 60 }),
+        createMasks([]),
+        {
+          runtimeDirectory: folder,
+        },
+      ),
       deliver: async (frame) => {
         numbers.push(frame.number);
         frame.release();

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CameraError } from "../../src/camera/camera.js";
 import { createCamera } from "../../src/camera/create.js";
+import { createMasks } from "../../src/camera/masks.js";
 import { readPhoto } from "../../src/camera/photo.js";
 import { findPhotos } from "../../src/camera/photo-files.js";
 import { readPhotoHeader } from "../../src/camera/photo-size.js";
@@ -43,7 +44,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const stills = (uri: string, more: Parameters<typeof sourceOf>[0] = {}, log = listeningLog()) =>
   createCamera(
     sourceOf({ type: "stills", uri: join(folder, uri), realtime: false, framerate: 5, ...more }),
-    [],
+    createMasks([]),
     { log },
   );
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CameraError } from "../../src/camera/camera.js";
 import { createCamera, isLossless } from "../../src/camera/create.js";
+import { createMasks } from "../../src/camera/masks.js";
 import { needGStreamer, probePipeline, reasonIn } from "../../src/camera/pipeline-probe.js";
 import { reach } from "../../src/camera/reach.js";
 import { supervisorTimes } from "../../src/camera/supervisor.js";
@@ -38,7 +39,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const video = (uri: string, more: Parameters<typeof sourceOf>[0] = {}) =>
-  createCamera(sourceOf({ type: "video", uri, realtime: false, ...more }), []);
+  createCamera(sourceOf({ type: "video", uri, realtime: false, ...more }), createMasks([]));
 
 describe("a video file", () => {
   it("delivers every frame in media time, and ends", async () => {
@@ -150,8 +151,8 @@ describe("a GStreamer pipeline's picture", () => {
   const red = (format: string) =>
     `videotestsrc num-buffers=3 pattern=red ! videoconvert ! video/x-raw,format=${format},width=320,height=240 ! appsink`;
   /** Of the first frame: the grey level, and blue, green and red. */
-  const look = async (format: string, masks: Parameters<typeof createCamera>[1] = []) => {
-    const camera = createCamera(sourceOf({ type: "video", uri: red(format) }), masks);
+  const look = async (format: string, masks: Parameters<typeof createMasks>[0] = []) => {
+    const camera = createCamera(sourceOf({ type: "video", uri: red(format) }), createMasks(masks));
     let seen: unknown;
     await play(camera, 1, async (frame) => {
       const picture = await frame.picture();
@@ -182,7 +183,7 @@ describe("a GStreamer pipeline's picture", () => {
         [1, 1],
         [0, 1],
       ],
-    ] as Parameters<typeof createCamera>[1];
+    ] as Parameters<typeof createMasks>[0];
     expect(await look("BGRx", everything)).toEqual({ grey: 0, type: cv.CV_8UC3, b: 0, g: 0, r: 0 });
   });
 

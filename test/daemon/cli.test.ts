@@ -54,6 +54,25 @@ describe("the command line", () => {
     expect((await command()).code).toBe(64);
   });
 
+  it("names files that are not there, and exits with 78: a start would fail by them again and again", async () => {
+    const gone = configFile({
+      device: "kitchen",
+      emotion: { model: "/nowhere/model" },
+      mqtt: { username: "bob", passwordFile: "/nowhere/password" },
+      http: { tokenFile: "/nowhere/token" },
+    });
+    for (const name of ["check", "run"]) {
+      const { code, stderr } = await command(name, "--config", gone);
+      expect(code).toBe(78);
+      const paths = stderr.trim().split("\n");
+      expect(paths.map((line) => line.split(":")[0])).toEqual([
+        "mqtt.passwordFile",
+        "http.tokenFile",
+        "emotion.model",
+      ]);
+    }
+  });
+
   it("checks a configuration: a line a problem, and 78", async () => {
     const good = configFile({ device: "kitchen" });
     expect(await command("check", "--config", good)).toMatchObject({ code: 0, stderr: "" });

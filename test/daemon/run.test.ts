@@ -191,6 +191,28 @@ describe("emotiond run", () => {
     expect(count("end")).toBeLessThanOrEqual(ended + 4);
   });
 
+  it("reloads privacy as well: masks hide everybody, and no more snapshots leave", async () => {
+    const config = stillsConfig(broker.url, { privacy: { snapshots: true } });
+    const { child, says } = await start(config);
+    await subscriber.until(() => live() > 0, 20_000);
+    const file = child.spawnargs.at(-1) ?? "";
+    const all = [
+      [
+        [0, 0],
+        [1, 0],
+        [1, 1],
+        [0, 1],
+      ],
+    ];
+    writeFileSync(file, JSON.stringify({ ...config, privacy: { masks: all, snapshots: false } }));
+    child.kill("SIGHUP");
+    await says("configuration reloaded");
+    await subscriber.until(() => live() === 0, 20_000);
+    await subscriber.client.publishAsync("emotiond/test/cmd/snapshot", "", { qos: 1 });
+    await subscriber.until(() => lastOf("/response")?.includes("privacy.snapshots") === true);
+    expect(subscriber.on("emotiond/test/snapshot")).toHaveLength(0);
+  });
+
   it("goes over to a faster engine once it is known, and loses no face by it", async () => {
     const model = writeModelSlowInInt8();
     const { says, finished, child } = await start(

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import type { Health } from "../../src/events/schema.js";
 import { HttpConfigError, isLoopback, namesLoopback } from "../../src/http/access.js";
 import { createMetrics } from "../../src/http/metrics.js";
 import { startHttp } from "../../src/http/server.js";
-import { readThrottling } from "../../src/http/throttling.js";
+import { readThrottling, throttlingFile } from "../../src/http/throttling.js";
 import type { DeliveryStats } from "../../src/mqtt/publisher.js";
 import { sampleEvent, sampleHealth } from "../mqtt/support/samples.js";
 
@@ -226,6 +226,11 @@ describe("throttling", () => {
       softTemperatureLimit: false,
     });
     expect(await readThrottling("/nowhere")).toBeNull();
+    const devices = mkdtempSync(join(tmpdir(), "emotiond-devices-"));
+    expect(await throttlingFile(devices)).toBeUndefined();
+    const firmware = join(devices, "soc@107c000000/soc@107c000000:firmware");
+    mkdirSync(firmware, { recursive: true });
+    expect(await throttlingFile(devices)).toBe(join(firmware, "get_throttled"));
     expect(await readThrottling(file("rubbish", "rubbish"))).toBeNull();
   });
 });

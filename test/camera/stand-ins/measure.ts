@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createCamera } from "../../../src/camera/create.js";
+import { createMasks } from "../../../src/camera/masks.js";
 import { createSlot } from "../../../src/camera/slot.js";
 import { superviseCamera } from "../../../src/camera/supervisor.js";
 import { sourceOf } from "../helpers.js";
@@ -43,7 +44,7 @@ async function measure(behaviour: string): Promise<void> {
   let lostAt: number | undefined;
   let backAfter: number | undefined;
   const supervisor = superviseCamera({
-    camera: createCamera(sourceOf({ type: "libcamera" }), [], { log, runtimeDirectory }),
+    camera: createCamera(sourceOf({ type: "libcamera" }), createMasks([]), { log, runtimeDirectory }),
     deliver: slot.put,
     log,
     onLost: (reason) => {

@@ -1,0 +1,33 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { MANIFEST_FILE } from "../emotion/manifest.js";
+import { modelFolder } from "../emotion/model-folder.js";
+import { ConfigError, type ConfigProblem } from "./problem.js";
+import type { Config } from "./schema.js";
+
+/**
+ * Refuses a configuration that names files which are not there: every start would fail by it. Whether they can be read
+ * is another's question, for `check` may be run by somebody else than the daemon.
+ *
+ * @throws ConfigError with each of them.
+ */
+export function requireFiles({ mqtt, http, emotion }: Config): void {
+  const named: readonly (readonly [path: string, file: string | undefined])[] = [
+    ["mqtt.passwordFile", mqtt.passwordFile],
+    ["mqtt.ca", mqtt.ca],
+    ["mqtt.cert", mqtt.cert],
+    ["mqtt.key", mqtt.key],
+    ["http.tokenFile", http.tokenFile],
+  ];
+  const problems: ConfigProblem[] = named
+    .filter(([, file]) => file !== undefined && !existsSync(file))
+    .map(([path, file]) => ({ path, message: `must name a file that is there; there is no ${file}` }));
+  const model = modelFolder(emotion.model);
+  if (!existsSync(join(model, MANIFEST_FILE))) {
+    problems.push({
+      path: "emotion.model",
+      message: `must be a folder with a ${MANIFEST_FILE}; there is none in ${model}`,
+    });
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}
