@@ -14,13 +14,17 @@ export interface PipelineMeter {
 
 const WINDOW_MS = 3_000;
 const MAX_FRAMES = 1_000;
+/** A frame that is later than this many intervals is not coming. */
+const OVERDUE = 2;
 
 export function createPipelineMeter(): PipelineMeter {
   let recent: { readonly at: number; readonly latencyMs: number }[] = [];
   let frames = 0;
 
   function within(at: number): readonly { readonly at: number; readonly latencyMs: number }[] {
-    recent = recent.filter((frame) => at - frame.at <= WINDOW_MS).slice(-MAX_FRAMES);
+    // Of a camera that gives a frame in ten seconds there are two, all the same.
+    const inWindow = recent.filter((frame) => at - frame.at <= WINDOW_MS).slice(-MAX_FRAMES);
+    recent = inWindow.length < 2 ? recent.slice(-2) : inWindow;
     return recent;
   }
 
@@ -35,8 +39,10 @@ export function createPipelineMeter(): PipelineMeter {
     },
     fps(at) {
       const window = within(at);
-      const first = window[0];
-      if (first === undefined || window.length < 2) return 0;
+      const [first, second] = window;
+      if (first === undefined || second === undefined) return 0;
+      const last = window.at(-1) ?? second;
+      if (at - last.at > Math.max(WINDOW_MS, OVERDUE * (last.at - first.at))) return 0;
       return Math.round(((window.length - 1) * 10_000) / Math.max(1, at - first.at)) / 10;
     },
     latencyMs() {

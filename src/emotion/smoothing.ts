@@ -52,11 +52,16 @@ export interface LabelState {
   readonly challenger: FaceLabel | null;
   /** When the challenger began to lead, in milliseconds on the frames' steady clock. */
   readonly challengedAt: number;
+  /** When the label itself last led. */
+  readonly ledAt: number;
 }
 
+/** A label that has not led for so many `minDwell` goes, even if those that lead in its place take turns. */
+const LONGEST_UNLED = 2;
+
 /**
- * Takes smoothed scores in: the label changes only when another has led without a break for `minDwell`
- * milliseconds. So two changes are never closer than that.
+ * Takes smoothed scores in: the label changes when another has led without a break for `minDwell` milliseconds, or when
+ * it has not led itself for twice as long. So two changes are never closer than `minDwell`.
  */
 export function decideLabel(
   state: LabelState | null,
@@ -65,13 +70,9 @@ export function decideLabel(
   settings: { readonly minConfidence: number; readonly minDwell: number },
 ): LabelState {
   const leader = labelOf(scores, settings.minConfidence);
-  if (state === null || leader === state.label) {
-    return { label: leader, scores, challenger: null, challengedAt: at };
-  }
-  if (leader !== state.challenger) {
-    if (settings.minDwell <= 0) return { label: leader, scores, challenger: null, challengedAt: at };
-    return { ...state, challenger: leader, challengedAt: at };
-  }
-  if (at - state.challengedAt < settings.minDwell) return state;
-  return { label: leader, scores, challenger: null, challengedAt: at };
+  const led: LabelState = { label: leader, scores, challenger: null, challengedAt: at, ledAt: at };
+  if (state === null || leader === state.label) return led;
+  if (at - state.ledAt >= LONGEST_UNLED * settings.minDwell) return led;
+  if (leader !== state.challenger) return { ...state, challenger: leader, challengedAt: at };
+  return at - state.challengedAt < settings.minDwell ? state : led;
 }

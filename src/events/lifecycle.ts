@@ -113,7 +113,8 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
         events.push(eventOf(type, face, frame, model));
         const told = { label: face.state.label, at: frame.steadyAt };
         // A label that was about to change when it was first told of has to dwell from then on.
-        const state = type === "new" ? { ...face.state, challenger: null } : face.state;
+        const state =
+          type === "new" ? { ...face.state, challenger: null, ledAt: frame.steadyAt } : face.state;
         next.set(face.trackId, { ...face, state, told });
       }
     }

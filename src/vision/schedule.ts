@@ -286,7 +286,9 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
     const { minSize, maxSize, angle } = post;
     const region = angle === 0 ? around(part, maxSize) : aroundTilted(part, post);
     const isProfile = by === "left" || by === "right";
-    const scaleFactor = isProfile ? Math.max(PROFILE_STEP, settings.scaleFactor) : settings.scaleFactor;
+    // OpenCV's sizes are powers of the step: with a larger one a band may lie between two of them.
+    const step = Math.min(LARGE, settings.scaleFactor);
+    const scaleFactor = isProfile ? Math.max(PROFILE_STEP, step) : step;
     const upright = between ? FACE_BETWEEN : FACE;
     const face = isProfile ? PROFILE_FACE : angle === 0 ? upright : QUICK_FACE;
     const unit = { region, minSize, maxSize, angle, by, face, scaleFactor };

@@ -62,6 +62,12 @@ const TEMPLATE_LIFE = 4_000;
 const REACH = 0.6;
 const REACH_GROWTH = 1.0;
 const MAX_REACH = 1.5;
+/**
+ * Frames are stamped as they arrive, and after a hold-up several arrive at once, each with a whole interval's movement in
+ * it: a velocity is never taken over less than the usual interval, or this, in seconds, where that is longer.
+ */
+const LEAST_INTERVAL = 1 / 30;
+const INTERVAL_GAIN = 0.05;
 /** What only the tracker knows of a track. */
 interface Followed extends Track {
   /** Frames since the cascade last found it. */
@@ -83,10 +89,13 @@ const VELOCITY_HALF_LIFE = 300;
 export function createTracker(settings: TrackerSettings): Tracker {
   let tracks: readonly Followed[] = [];
   let previousAt = Number.NEGATIVE_INFINITY;
+  /** Seconds between frames, averaged. */
+  let usualInterval = LEAST_INTERVAL;
 
   function update(sightings: readonly Sighting[], at: number): readonly Track[] {
     const elapsed = Number.isFinite(previousAt) ? clamp((at - previousAt) / 1000, 0, 1) : 0;
     previousAt = at;
+    usualInterval += INTERVAL_GAIN * (elapsed - usualInterval);
     const expected = tracks.map((track) => predict(track, elapsed));
     const pairing = assign(expected.map((track) => sightings.map((sighting) => cost(track, sighting, at))));
     const taken = new Set<number>();
@@ -95,7 +104,7 @@ export function createTracker(settings: TrackerSettings): Tracker {
       const sighting = sightings[column];
       if (sighting === undefined) return missed(track, elapsed);
       taken.add(column);
-      return correct(track, sighting, at, elapsed);
+      return correct(track, sighting, at, Math.max(elapsed, Math.min(LEAST_INTERVAL, usualInterval)));
     });
     const begun = sightings
       .filter((sighting, index) => !taken.has(index) && sighting.by === "cascade")
@@ -164,7 +173,8 @@ function missed(track: Followed, elapsed: number): Followed {
   };
 }
 
-function correct(track: Followed, sighting: Sighting, at: number, elapsed: number): Followed {
+/** @param least seconds, at least, in which the face came to where it is. */
+function correct(track: Followed, sighting: Sighting, at: number, least: number): Followed {
   const expected = centre(track.box);
   const found = centre(sighting.box);
   const error = { x: found.x - expected.x, y: found.y - expected.y };
@@ -173,8 +183,8 @@ function correct(track: Followed, sighting: Sighting, at: number, elapsed: numbe
   const x = expected.x + POSITION_GAIN * error.x;
   const y = expected.y + POSITION_GAIN * error.y;
   // Over the time since the last sight, not the last frame: a face found again did not jump in one frame.
-  const interval = Math.max(elapsed, (at - track.lastSeenAt) / 1000);
-  const gain = interval > 0 ? VELOCITY_GAIN / interval : 0;
+  const interval = Math.max(least, (at - track.lastSeenAt) / 1000);
+  const gain = VELOCITY_GAIN / interval;
   const hits = track.hits + (sighting.by === "cascade" ? 1 : 0);
   return {
     ...track,

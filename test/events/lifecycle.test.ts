@@ -39,6 +39,23 @@ function frame(number: number, steadyAt: number, clock = 0) {
 }
 
 describe("the life of a face", () => {
+  it("gives up a label that no longer leads, even where those that lead in its place take turns", () => {
+    const life = lifecycle({ updateInterval: 1000 });
+    const events: EmotionEvent[] = [];
+    for (let number = 1; number <= 100; number++) {
+      const at = number * 100;
+      const turn = Math.floor(at / 400) % 2 === 0 ? ("sad" as const) : ("neutral" as const);
+      const scores = scoresFor(at <= 2000 ? "happy" : turn);
+      events.push(...life.observe(frame(number, at), [face(100, scores)], MODEL).events);
+    }
+    const labels = events.map(({ emotion }) => emotion.label);
+    expect(labels[0]).toBe("happy");
+    expect(labels.at(-1)).not.toBe("happy");
+    const changes = events.filter((event, index) => index > 0 && event.emotion.label !== labels[index - 1]);
+    // It led last at 2.0 s, and a little longer in the average.
+    expect(changes[0]?.duration).toBeLessThan(3.6);
+  });
+
   it("is new after minDwell, updated after updateInterval, and ended when it is gone", () => {
     const life = lifecycle();
     const events: EmotionEvent[] = [];
