@@ -70,7 +70,8 @@ ${percent(int8.calibrationError.after)}; that of the heads' plain mean is ${perc
 ## How it was made
 
 \`npm run train\` on ${String(training.pictures)} faces of FER-2013's Training split${votes ? " and their FER+ votes" : ""}; faces that are
-${copies}. Preset \`${training.preset}\`, ${effort}.${taught}
+${copies}.
+Preset \`${training.preset}\`, ${effort}.${taught}
 ${heads}
 
 FER-2013 was gathered from the web by image search (Goodfellow et al. 2013); no licence is stated for the pictures, and
