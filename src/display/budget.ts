@@ -17,7 +17,7 @@ const WHOLE_COST = 3.5;
 /** Part of all processors that pictures may take where nothing is idle. */
 const SATURATED_SHARE = 0.06;
 /** Idle time beyond this part is spent on pictures, half of it, so that spending it does not swing back at once. */
-const RESERVED_IDLE = 0.3;
+const RESERVED_IDLE = 0.45;
 const IDLE_SPENT = 0.5;
 
 /**
