@@ -173,7 +173,7 @@ export function createScreen(options: ScreenOptions): Screen {
     let shownSince: number | undefined;
     player = createPlayer(child, {
       onShowing: () => {
-        shownSince = Date.now();
+        shownSince = performance.now();
         state = "showing";
         lastFault = undefined;
         logger.info({ display: target.kind, ...target.canvas }, "the picture is on the display");
@@ -185,9 +185,10 @@ export function createScreen(options: ScreenOptions): Screen {
       },
     });
     options.onOpen(target);
-    const end = await watch(player, target, times, () => shownSince !== undefined, signal);
+    const showingFor = () => (shownSince === undefined ? null : performance.now() - shownSince);
+    const end = await watch(player, target, times, showingFor, signal);
     player = undefined;
-    const shownFor = shownSince === undefined ? 0 : Math.max(1, Date.now() - shownSince);
+    const shownFor = shownSince === undefined ? 0 : Math.max(1, performance.now() - shownSince);
     return { fault: end ?? explain(child.stderr(), target.kind), shownFor };
   };
 
@@ -396,7 +397,7 @@ async function watch(
   player: Player,
   output: Output,
   times: ScreenTimes,
-  hasShown: () => boolean,
+  showingFor: () => number | null,
   signal: AbortSignal,
 ): Promise<DisplayFault | undefined> {
   let exited = false;
@@ -415,13 +416,20 @@ async function watch(
     await pause(interval, over.signal);
     if (over.signal.aborted) break;
     if (!isPluggedIn(output)) found = UNPLUGGED;
-    else if (player.pendingFor() > (hasShown() ? times.stuckAfter : times.firstPictureWithin)) found = STUCK;
+    else if (isStuck(player.pendingFor(), showingFor(), times)) found = STUCK;
   }
   signal.removeEventListener("abort", wake);
   if (!exited) await end(player, exit, found === STUCK ? 0 : times.stopGrace);
   // A second child beside one that the kernel holds would only be held as well: wait, unless we are told to stop.
   if (!exited && !signal.aborted) await Promise.race([exit, aborted(signal)]);
   return found;
+}
+
+/** A first picture that waited for GStreamer to be ready is read from then on, and is no older for having waited. */
+function isStuck(pending: number, showing: number | null, times: ScreenTimes): boolean {
+  return showing === null
+    ? pending > times.firstPictureWithin
+    : Math.min(pending, showing) > times.stuckAfter;
 }
 
 /** End of input lets GStreamer give the monitor back as it was; then TERM, then KILL. */
