@@ -1,8 +1,9 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Network } from "./network.js";
 import type { Optimizer } from "./optimizer.js";
 import type { Origin } from "./origin.js";
+import { readTensorFile, writeTensorFile } from "./tensor-file.js";
 import { type Tensor, tf } from "./tensorflow.js";
 
 /** What an epoch came to; the history is part of the checkpoint and of the report. */
@@ -69,45 +70,21 @@ export async function saveCheckpoint(
     architecture: JSON.stringify(network.architecture),
     tensors: entries.map(({ kind, name, tensor }) => ({ kind, name, shape: tensor.shape })),
   };
-  const json = Buffer.from(JSON.stringify(header));
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(json.length);
-  const temporary = join(folder, `${FILE}.new`);
-  const file = openSync(temporary, "w");
-  try {
-    writeSync(file, length);
-    writeSync(file, json);
-    for (const { tensor } of entries) {
-      const values = (await tensor.data()) as Float32Array;
-      writeSync(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    }
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(temporary, join(folder, FILE));
+  const tensors = entries.map(({ tensor }) => tensor);
+  await writeTensorFile(join(folder, FILE), header, tensors);
 }
 
 /** Takes up a checkpoint's state into `network` and `optimizer`. */
 export function loadCheckpoint(folder: string, network: Network, optimizer: Optimizer): Progress {
-  const bytes = readFileSync(join(folder, FILE));
-  const length = bytes.readUInt32LE(0);
-  const header = JSON.parse(bytes.toString("utf8", 4, 4 + length)) as Header;
+  const { header, next } = readTensorFile<Header>(join(folder, FILE));
   if (header.architecture !== JSON.stringify(network.architecture)) {
     throw new CheckpointError(
       `${join(folder, FILE)} is of another network; train into another --work, or start anew without --resume`,
     );
   }
   const variables = new Map(network.parameters.map(({ name, variable }) => [name, variable]));
-  let at = 4 + length;
   for (const { kind, name, shape } of header.tensors) {
-    const count = shape.reduce((product, size) => product * size, 1);
-    // A copy, because the file's offset need not be a multiple of four.
-    const values = new Float32Array(
-      bytes.buffer.slice(bytes.byteOffset + at, bytes.byteOffset + at + count * 4),
-    );
-    at += count * 4;
-    const tensor = tf.keep(tf.tensor(values, [...shape]));
+    const tensor = tf.keep(next(shape));
     if (kind === "weight") {
       found(variables, name).assign(tensor);
       tensor.dispose();
