@@ -1,9 +1,8 @@
-import { requireFiles } from "../config/files.js";
-import { loadConfig } from "../config/load.js";
+import { loadForRun } from "../config/files.js";
 
 /** Validates a configuration file and that the files it names are there; `main` prints the problems of a ConfigError. */
 export async function check(file: string): Promise<number> {
-  requireFiles(await loadConfig(file));
+  await loadForRun(file);
   process.stdout.write(`${file}: ok\n`);
   return 0;
 }

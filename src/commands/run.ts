@@ -1,5 +1,4 @@
-import { requireFiles } from "../config/files.js";
-import { loadConfig } from "../config/load.js";
+import { loadForRun } from "../config/files.js";
 import { ConfigError } from "../config/problem.js";
 import { type Daemon, startDaemon } from "../daemon.js";
 import { leave } from "../system/leave.js";
@@ -13,8 +12,7 @@ const STOP_DEADLINE = 4_300;
 
 /** The daemon in the foreground, until its source ends or it is told to stop. */
 export async function run(file: string): Promise<number> {
-  const config = await loadConfig(file);
-  requireFiles(config);
+  const config = await loadForRun(file);
   const logger = createLogger(config.log.level);
   const stopping = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
@@ -45,9 +43,7 @@ function giveUp(logger: Logger): void {
 async function reload(daemon: Daemon, file: string, logger: Logger): Promise<void> {
   logger.info({ file }, "reloading");
   try {
-    const config = await loadConfig(file);
-    requireFiles(config);
-    await daemon.reload(config);
+    await daemon.reload(await loadForRun(file));
   } catch (error) {
     const problems = error instanceof ConfigError ? error.problems : undefined;
     logger.error(

@@ -2,8 +2,20 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { MANIFEST_FILE } from "../emotion/manifest.js";
 import { modelFolder } from "../emotion/model-folder.js";
+import { loadConfig } from "./load.js";
 import { ConfigError, type ConfigProblem } from "./problem.js";
 import type { Config } from "./schema.js";
+
+/**
+ * Reads a configuration file for a daemon that is to run by it.
+ *
+ * @throws ConfigError with what is wrong in it, or with the files it names that are not there.
+ */
+export async function loadForRun(file: string): Promise<Config> {
+  const config = await loadConfig(file);
+  requireFiles(config);
+  return config;
+}
 
 /**
  * Refuses a configuration that names files which are not there: every start would fail by it. Whether they can be read
@@ -11,7 +23,7 @@ import type { Config } from "./schema.js";
  *
  * @throws ConfigError with each of them.
  */
-export function requireFiles({ mqtt, http, emotion }: Config): void {
+function requireFiles({ mqtt, http, emotion }: Config): void {
   const named: readonly (readonly [path: string, file: string | undefined])[] = [
     ["mqtt.passwordFile", mqtt.passwordFile],
     ["mqtt.ca", mqtt.ca],
