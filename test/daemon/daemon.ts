@@ -69,6 +69,12 @@ export function emotiond(args: readonly string[], environment: NodeJS.ProcessEnv
   };
 }
 
+/** Ends a program without asking, and waits until it is gone. */
+export async function killed(program: RunningProgram | undefined): Promise<void> {
+  program?.child.kill("SIGKILL");
+  await program?.finished;
+}
+
 /** A configuration file of its own folder. */
 export function configFile(config: object): string {
   const file = join(mkdtempSync(join(tmpdir(), "emotiond-run-")), "emotiond.yaml");

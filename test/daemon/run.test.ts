@@ -12,7 +12,7 @@ import {
 import { writeModelSlowInInt8 } from "../emotion/model-fixture.js";
 import { type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
 import { type Subscriber, subscribe } from "../mqtt/support/subscriber.js";
-import { configFile, emotiond, MEDIA, type RunningProgram, stillsConfig } from "./daemon.js";
+import { configFile, emotiond, killed, MEDIA, type RunningProgram, stillsConfig } from "./daemon.js";
 
 let broker: Mosquitto;
 let subscriber: Subscriber;
@@ -23,8 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.stop());
 afterEach(async () => {
-  running?.child.kill("SIGKILL");
-  await running?.finished;
+  await killed(running);
   running = undefined;
   await subscriber.end();
 });

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cv } from "../../src/vision/opencv.js";
 import { type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
-import { configFile, emotiond, type RunningProgram, stillsConfig } from "./daemon.js";
+import { configFile, emotiond, killed, type RunningProgram, stillsConfig } from "./daemon.js";
 
 const WIDTH = 64;
 const HEIGHT = 48;
@@ -21,8 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.stop());
 afterEach(async () => {
-  running?.child.kill("SIGKILL");
-  await running?.finished;
+  await killed(running);
   for (const socket of sockets.splice(0)) socket.destroy();
   server.close();
 });

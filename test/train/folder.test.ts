@@ -16,6 +16,17 @@ function image(path: string, grey: number, side = 48): void {
   mat.release();
 }
 
+/** The rows that a reader refuses; none when it takes them all. */
+function refusedBy(read: () => unknown): readonly { file: string; reason: string }[] {
+  try {
+    read();
+    return [];
+  } catch (error) {
+    if (!(error instanceof BadDataError)) throw error;
+    return error.rows;
+  }
+}
+
 describe.skipIf(!tensorFlowThere)("a folder of images", () => {
   test("is read by label, PNG and JPEG, whatever the copy calls its folders", async () => {
     const { readImageFolder } = await import("../../scripts/train/data/folder.js");
@@ -50,13 +61,7 @@ describe.skipIf(!tensorFlowThere)("a folder of images", () => {
   test("with a folder that is no part, or two that are the same one, is refused", async () => {
     const { readImageFolder } = await import("../../scripts/train/data/folder.js");
     for (const part of ["train", "valid", "validation", "images"]) image(`odd/${part}/happy/a.png`, 1);
-    let rows: readonly { file: string; reason: string }[] = [];
-    try {
-      readImageFolder(join(root, "odd"));
-    } catch (error) {
-      if (!(error instanceof BadDataError)) throw error;
-      rows = error.rows;
-    }
+    const rows = refusedBy(() => readImageFolder(join(root, "odd")));
     expect(rows.map(({ file, reason }) => `${file.slice(root.length + 1)} ${reason.slice(0, 30)}`)).toEqual([
       "odd/images is no part of FER-2013: train,",
       "odd/validation is PublicTest, as valid is: ke",
@@ -77,13 +82,7 @@ describe.skipIf(!tensorFlowThere)("a folder of images", () => {
     image("bad/train/happy/large.png", 1, 64);
     image("bad/train/bored/a.png", 1);
     writeFileSync(join(root, "bad/train/happy/text.png"), "no image");
-    let rows: readonly { file: string; reason: string }[] = [];
-    try {
-      readImageFolder(join(root, "bad"));
-    } catch (error) {
-      if (!(error instanceof BadDataError)) throw error;
-      rows = error.rows;
-    }
+    const rows = refusedBy(() => readImageFolder(join(root, "bad")));
     expect(rows.map(({ file, reason }) => `${file.slice(root.length + 1)}: ${reason}`)).toEqual([
       "bad/train/bored: is none of angry, disgust, fear, happy, sad, surprise, neutral",
       "bad/train/happy/large.png: is 64 × 64 pixels, not 48 × 48",
