@@ -18,8 +18,8 @@ export interface TrainCommand {
   readonly resume: boolean;
   /** Folder of an exported model to start from. */
   readonly init: string | undefined;
-  /** Folder of an exported model whose answers stand beside the labels. */
-  readonly teacher: string | undefined;
+  /** Folders of exported models whose mean answers stand beside the labels. */
+  readonly teachers: readonly string[];
   /** How much they count, 0 to 1. */
   readonly teacherShare: number;
   readonly version: string;
@@ -49,7 +49,8 @@ const USAGE = `npm run train -- --data FILE [options]
   --learning-rate X    instead of the preset's
   --resume             go on from the last checkpoint: the same command again, with --resume added
   --init DIR           start from an exported model's weights
-  --teacher DIR        learn from an exported model's answers beside the labels (distillation)
+  --teacher DIR        learn from an exported model's answers beside the labels (distillation); given more than
+                       once, from the mean of them all
   --teacher-share X    how much they count (0.4)
   --work DIR           checkpoint, TensorBoard logs and report (~/.cache/emotiond/training/PRESET)
   --model-version V    version in the manifest (0.1.0)
@@ -111,7 +112,7 @@ export function parseCommand(args: readonly string[]): TrainCommand {
     seed: optional(values.seed, "seed", Number.isInteger) ?? 1,
     resume: values.resume,
     init: values.init,
-    teacher: values.teacher,
+    teachers: values.teacher ?? [],
     teacherShare: optional(values["teacher-share"], "teacher-share", (x) => x > 0 && x < 1) ?? 0.4,
     version,
     exportOnly: values["export-only"],
@@ -134,7 +135,7 @@ function parse(args: readonly string[]) {
       seed: { type: "string" },
       resume: { type: "boolean", default: false },
       init: { type: "string" },
-      teacher: { type: "string" },
+      teacher: { type: "string", multiple: true },
       "teacher-share": { type: "string" },
       "model-version": { type: "string", default: "0.1.0" },
       "export-only": { type: "boolean", default: false },

@@ -5,21 +5,25 @@ import type { TrainCommand } from "./command.js";
 export interface Origin {
   /** The exported model whose weights it started from; its epochs include those of the models before it. */
   readonly init?: { readonly version: string; readonly epochs: number };
-  /** The exported model whose answers stood beside the labels, and how much they counted, 0 to 1. */
+  /**
+   * The exported model whose answers stood beside the labels (of several, the versions with a comma between them), and
+   * how much they counted, 0 to 1.
+   */
   readonly teacher?: { readonly version: string; readonly share: number };
 }
 
 /** @throws ModelError when there is no such model */
 export async function originOf({
   init,
-  teacher,
+  teachers,
   teacherShare,
-}: Pick<TrainCommand, "init" | "teacher" | "teacherShare">): Promise<Origin> {
+}: Pick<TrainCommand, "init" | "teachers" | "teacherShare">): Promise<Origin> {
   const start = init === undefined ? undefined : await readManifest(init);
-  const taught = teacher === undefined ? undefined : await readManifest(teacher);
+  const manifests = await Promise.all(teachers.map((teacher) => readManifest(teacher)));
+  const taught = manifests.map(({ version }) => version).join(", ");
   return {
     ...(start === undefined ? {} : { init: { version: start.version, epochs: epochsBehind(start) } }),
-    ...(taught === undefined ? {} : { teacher: { version: taught.version, share: teacherShare } }),
+    ...(taught === "" ? {} : { teacher: { version: taught, share: teacherShare } }),
   };
 }
 

@@ -21,6 +21,8 @@ export interface Preset {
   /** Sides of the input during training: from this share of the run on. Small ones first cost half as much. */
   readonly sizes: readonly { readonly from: number; readonly size: number }[];
   readonly augmentation: Augmentation;
+  /** Pictures are blended with others up to this share of the run; 0 never. */
+  readonly mixup: { readonly alpha: number; readonly until: number };
   /** How often an epoch shows the rows of each label, in EMOTION_LABELS' order. */
   readonly repeats: readonly number[];
 }
@@ -67,6 +69,8 @@ export const edge: Preset = {
     { from: 0.45, size: 44 },
   ],
   augmentation,
+  // Not at the end: the last steps, which the average keeps, see faces as they are.
+  mixup: { alpha: 0.3, until: 0.9 },
   repeats: [1, 3, 1, 1, 1, 1, 1],
 };
 
@@ -90,6 +94,7 @@ export const tiny: Preset = {
   batch: 32,
   learningRate: 0.05,
   dropout: 0,
+  mixup: { alpha: 0.2, until: 0.3 },
   sizes: [{ from: 0, size: 44 }],
   augmentation: {
     flip: true,

@@ -1,4 +1,5 @@
 import { type Dataset, mirrored } from "./data/dataset.js";
+import { OUTPUTS } from "./heads.js";
 import { initialize } from "./init.js";
 import { softmax } from "./metrics.js";
 import { createNetwork } from "./network.js";
@@ -7,17 +8,29 @@ import { createRandom } from "./random.js";
 import { logits } from "./trainer.js";
 
 /**
- * What both heads of the exported model in `folder` say about each training picture and its mirror image, `count` × 14
- * mean probabilities: the answers of a teacher of the same architecture (born-again networks, arXiv 1805.04770), who
- * sees a little more than the pupil will.
+ * What both heads of the exported models in `folders` say about each training picture and its mirror image, `count` × 14
+ * mean probabilities: the answers of teachers of the same architecture (born-again networks, arXiv 1805.04770), who
+ * see a little more than the pupil will. Several know more than any of them.
  *
- * @throws InitError the model is another network's
+ * @param folders one at least
+ * @throws InitError a model is another network's
  */
 export async function teacherAnswers(
-  folder: string,
+  folders: readonly string[],
   preset: Preset,
   training: Dataset,
 ): Promise<Float32Array> {
+  const mean = new Float32Array(training.count * OUTPUTS);
+  for (const folder of folders) {
+    const answers = await oneTeachersAnswers(folder, preset, training);
+    answers.forEach((answer, i) => {
+      mean[i] = (mean[i] as number) + answer / folders.length;
+    });
+  }
+  return mean;
+}
+
+async function oneTeachersAnswers(folder: string, preset: Preset, training: Dataset): Promise<Float32Array> {
   const teacher = createNetwork(preset.architecture, createRandom(1));
   await initialize(teacher, folder, training, preset.window);
   const [answers, again] = [training, mirrored(training)].map((faces) =>

@@ -82,8 +82,8 @@ async function run(command: TrainCommand, preset: Preset, data: TrainingData): P
   const of = "epochs" in extent ? `/${extent.epochs}` : "";
   const bar = progressBar();
   const board = tensorBoard(command.work);
-  const { init, teacher } = command;
-  const answers = teacher === undefined ? undefined : await teacherAnswers(teacher, preset, data.training);
+  const { init, teachers } = command;
+  const answers = teachers.length === 0 ? undefined : await teacherAnswers(teachers, preset, data.training);
   return train({
     preset,
     training: data.training,

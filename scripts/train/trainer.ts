@@ -3,6 +3,7 @@ import { type EpochRecord, loadCheckpoint, type Progress, saveCheckpoint } from 
 import type { Dataset } from "./data/dataset.js";
 import { evenMix, mixed, OUTPUTS } from "./heads.js";
 import { majorities, predictions, type Scores, score } from "./metrics.js";
+import { type Batch, mixup } from "./mixup.js";
 import { createNetwork, type Network } from "./network.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
 import { learningRate } from "./optimizer-schedule.js";
@@ -72,6 +73,14 @@ export async function train(options: TrainOptions): Promise<Trained> {
     "epochs" in extent
       ? steps / (extent.epochs * batches)
       : (spentBefore + (performance.now() - start) / 1000) / extent.seconds;
+  const nextBatch = (chosen: Int32Array, size: number, done: number): Batch =>
+    tf.tidy(() => {
+      const batch = {
+        images: augmentedBatch(training.pixels, chosen, size, preset.window, preset.augmentation, random),
+        labels: tf.tensor2d(gatherTargets(wanted, chosen), [chosen.length, OUTPUTS]),
+      };
+      return done < preset.mixup.until ? mixup(batch, preset.mixup.alpha, random) : batch;
+    });
   for (let epoch = progress.epoch; share(epoch * batches) < 1; epoch++) {
     const began = performance.now();
     const done = share(epoch * batches);
@@ -84,18 +93,10 @@ export async function train(options: TrainOptions): Promise<Trained> {
     let batch = 0;
     for (; batch < batches && (batch === 0 || share(epoch * batches + batch) < 1); batch++) {
       const chosen = order.subarray(batch * preset.batch, (batch + 1) * preset.batch);
-      const images = augmentedBatch(
-        training.pixels,
-        chosen,
-        size,
-        preset.window,
-        preset.augmentation,
-        random,
-      );
+      const { images, labels } = nextBatch(chosen, size, share(epoch * batches + batch));
       const dropout = preset.dropout > 0 ? { rate: preset.dropout, seed: random.below(2 ** 31) } : undefined;
       rate = learningRate(share(epoch * batches + batch + 1), preset.warmup, preset.learningRate);
       const loss = tf.tidy(() => {
-        const labels = tf.tensor2d(gatherTargets(wanted, chosen), [chosen.length, OUTPUTS]);
         const { value, grads } = tf.variableGrads(
           () => twoHeadLoss(network.train(images, dropout), labels),
           variables,
@@ -106,7 +107,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
         optimizer.step(epoch * batches + batch, gradients, rate);
         return value.dataSync()[0] as number;
       });
-      images.dispose();
+      tf.dispose([images, labels]);
       sum += loss;
       options.onBatch?.(epoch, batch, batches, sum / (batch + 1), share(epoch * batches + batch + 1));
       // Lets signals and the progress bar through.

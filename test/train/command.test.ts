@@ -15,6 +15,12 @@ describe("the command line of npm run train", () => {
     });
     expect(command.work).toMatch(/emotiond\/training\/edge$/);
     expect(command.epochs).toBeUndefined();
+    expect(command.teachers).toEqual([]);
+  });
+
+  test("takes more than one teacher", () => {
+    const { teachers } = parseCommand(["--data", "x", "--teacher", "one", "--teacher", "two"]);
+    expect(teachers).toEqual(["one", "two"]);
   });
 
   test.each([

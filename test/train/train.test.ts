@@ -144,11 +144,13 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     expect(card).toContain("PrivateTest was not at hand");
   });
 
-  test("learns from an exported model's answers with --teacher", () => {
+  test("learns from exported models' answers with --teacher, and says whose they were", async () => {
     const pupil = join(folder, "pupil");
-    const teacher = ["--teacher", join(whole, "model"), "--teacher-share", "0.2"];
-    const result = run(pupil, "--epochs", "3", ...teacher);
+    const teachers = ["whole", "third"].flatMap((name) => ["--teacher", join(folder, name, "model")]);
+    const result = run(pupil, "--epochs", "3", ...teachers, "--teacher-share", "0.2");
     expect(result.status, result.output).toBe(0);
+    const { training } = await readManifest(join(pupil, "model"));
+    expect(training.teacher).toEqual({ version: "3.2.1, 0.1.0", share: 0.2 });
     expect(Number(/epoch +3\/3.*PublicTest ([\d.]+) %/.exec(result.output)?.[1])).toBeGreaterThan(40);
   });
 

@@ -26,7 +26,7 @@ export function modelCard(manifest: Manifest): string {
   const taught =
     teacher === undefined
       ? ""
-      : ` Of each target, ${percent(teacher.share)} was what version ${teacher.version} answered (distillation).`;
+      : ` Of each target, ${percent(teacher.share)} was the mean answer of version ${teacher.version} (distillation).`;
   const { votes, comparedWithPrivateTest } = training as {
     votes?: boolean;
     comparedWithPrivateTest?: boolean;
