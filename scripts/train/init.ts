@@ -2,6 +2,7 @@ import { readManifest, readModelFile } from "../../src/emotion/manifest.js";
 import { BATCH_NORM_EPSILON, type ConvLayer, shapeOf, shapes } from "./architecture.js";
 import { plainBatch } from "./augment.js";
 import type { Dataset } from "./data/dataset.js";
+import { fromOihw } from "./export/kernel-order.js";
 import { readFloats } from "./export/read-onnx.js";
 import { OUTPUTS } from "./heads.js";
 import type { Network } from "./network.js";
@@ -60,7 +61,10 @@ export async function initialize(
     if (layer.op === "conv") {
       const { channels } = shapeOf(known, layer.input);
       const kernel = take(`${layer.name}/weights`, layer.kernel ** 2 * channels * layer.filters);
-      set(`${layer.name}/kernel`, fromOihw(kernel, layer, channels));
+      set(
+        `${layer.name}/kernel`,
+        fromOihw(kernel, { ...layer, inChannels: channels, outChannels: layer.filters }),
+      );
     } else if (layer.op === "dense") {
       const count = shapeOf(known, layer.input).channels * OUTPUTS;
       if (heads.length !== count + OUTPUTS)
@@ -117,20 +121,4 @@ function restoreBatchNorms(
 
 function assign(variable: { assign(value: Tensor): void }, value: Tensor): void {
   variable.assign(value);
-}
-
-/** From ONNX' out, in, row, column to TensorFlow's row, column, in, out. */
-function fromOihw(weights: Float32Array, { kernel, filters }: ConvLayer, channels: number): Float32Array {
-  const result = new Float32Array(weights.length);
-  const positions = kernel ** 2;
-  for (let o = 0; o < filters; o++) {
-    for (let i = 0; i < channels; i++) {
-      for (let position = 0; position < positions; position++) {
-        result[(position * channels + i) * filters + o] = weights[
-          (o * channels + i) * positions + position
-        ] as number;
-      }
-    }
-  }
-  return result;
 }

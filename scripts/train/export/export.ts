@@ -15,6 +15,7 @@ import type { Origin } from "../origin.js";
 import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import { createRandom } from "../random.js";
 import { tf } from "../tensorflow.js";
+import { correctBiases } from "./correct-biases.js";
 import { foldedForward, measureRanges } from "./folded-forward.js";
 import { graphModel, WEIGHTS_FILE } from "./graph-model.js";
 import type { ChosenHead } from "./head.js";
@@ -77,10 +78,13 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
   const random = createRandom(7);
   const rows = Array.from({ length: CALIBRATION_FACES }, () => random.below(training.count));
   const ranges = measureRanges(network, training.pixels, rows, options.window);
+  const faces = plainBatch(training.pixels, rows, network.inputSize, options.window);
+  const corrected = await correctBiases(network, faces, ranges);
+  faces.dispose();
   const tensorflow = graphModel(network);
   const files = new Map<string, Buffer>([
     ["emotion-fp32.onnx", onnxFloat(network)],
-    ["emotion-int8.onnx", onnxInt8(network, ranges)],
+    ["emotion-int8.onnx", onnxInt8(corrected, ranges)],
     ["tfjs-model.json", tensorflow.model],
     [WEIGHTS_FILE, tensorflow.weights],
     [HEADS_FILE, bothHeads(options.architecture, options.values)],

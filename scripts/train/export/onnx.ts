@@ -8,6 +8,7 @@ import {
   type InferenceNetwork,
   samePadding,
 } from "./inference.js";
+import { toOihw } from "./kernel-order.js";
 import { FLOAT, type OnnxGraph, onnxGraph, UINT8 } from "./onnx-graph.js";
 import { quantizeBias, quantizeWeights, type Range, rangeToScale, type Scale } from "./quantize.js";
 
@@ -18,7 +19,11 @@ export function onnxFloat(network: InferenceNetwork): Buffer {
   for (const layer of network.layers) {
     switch (layer.op) {
       case "conv": {
-        const weights = graph.floats(`${layer.name}/weights`, kernelShape(layer), toOihw(layer));
+        const weights = graph.floats(
+          `${layer.name}/weights`,
+          kernelShape(layer),
+          toOihw(layer.weights, layer),
+        );
         const bias = graph.floats(`${layer.name}/bias`, [layer.outChannels], layer.bias);
         const sum = graph.node(
           "Conv",
@@ -70,7 +75,7 @@ export function onnxInt8(network: InferenceNetwork, ranges: ReadonlyMap<string, 
         const inputScale = scales.get(layer.input)?.scale;
         if (inputScale === undefined) throw new Error(`no scale for ${layer.input}`);
         const channels = layer.outChannels;
-        const quantized = quantizeWeights(toOihw(layer), channels);
+        const quantized = quantizeWeights(toOihw(layer.weights, layer), channels);
         const weightScales = graph.floats(`${layer.name}/weight_scale`, [channels], quantized.scales);
         const weightZeros = graph.int8(`${layer.name}/weight_zero`, [channels], new Int8Array(channels));
         const weights = graph.node(
@@ -135,21 +140,6 @@ function kernelShape({ outChannels, inChannels, kernel }: InferenceConv): number
 function convAttributes({ inSide, kernel, stride }: InferenceConv): Record<string, number | number[]> {
   const [before, after] = samePadding(inSide, kernel, stride);
   return { kernel_shape: [kernel, kernel], strides: [stride, stride], pads: [before, before, after, after] };
-}
-
-/** From TensorFlow's row, column, in, out to ONNX' out, in, row, column. */
-function toOihw({ weights, kernel, inChannels, outChannels }: InferenceConv): Float32Array {
-  const result = new Float32Array(weights.length);
-  const positions = kernel * kernel;
-  for (let position = 0; position < positions; position++) {
-    for (let i = 0; i < inChannels; i++) {
-      for (let o = 0; o < outChannels; o++) {
-        const value = weights[(position * inChannels + i) * outChannels + o] as number;
-        result[(o * inChannels + i) * positions + position] = value;
-      }
-    }
-  }
-  return result;
 }
 
 /** The layers that are float in both models. */
