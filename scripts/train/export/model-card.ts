@@ -18,6 +18,9 @@ export function modelCard(manifest: Manifest): string {
   const recalls = EMOTION_LABELS.map(
     (label) => `| ${label} | ${engines.map(([, { recall }]) => percent(recall[label] ?? 0)).join(" | ")} |`,
   );
+  const seldom = [...EMOTION_LABELS]
+    .sort((one, other) => (int8.recall[one] ?? 0) - (int8.recall[other] ?? 0))
+    .slice(0, 3);
   const size = (bytes: number | undefined) => (bytes === undefined ? "–" : `${(bytes / 1e6).toFixed(2)} MB`);
   const { init, teacher } = originIn(manifest);
   const start =
@@ -80,8 +83,8 @@ they are not in this repository. FER+ is Microsoft's, MIT. The weights are MIT, 
 ## What to know before using it
 
 - It sees the expression of a face, which is not what a person feels: people smile in grief and frown at the sun.
-- Fear, sadness and disgust are found least often and mixed up most, with each other and with anger and neutral. Disgust is
-  1.5 % of the training faces.
+- Of the labels, ${seldom.slice(0, -1).join(", ")} and ${seldom.at(-1)} are found least often, and mixed up with each other and with neutral most. Disgust
+  is 1.5 % of the training faces.
 - FER-2013's people are those whom an image search of 2013 found: mostly adults, light-skinned, often acting, many of
   them stock photographs. Expect it to be less right on children, old people, dark skin, covered faces and cultures whose
   displays differ. Nobody has measured by how much.
