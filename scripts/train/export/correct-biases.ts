@@ -1,4 +1,5 @@
 import { type Tensor, type Tensor1D, type Tensor4D, tf } from "../tensorflow.js";
+import { convolve } from "./folded-forward.js";
 import type { InferenceConv, InferenceNetwork } from "./inference.js";
 import { fromOihw, toOihw } from "./kernel-order.js";
 import { quantizeWeights, type Range, rangeToScale } from "./quantize.js";
@@ -23,7 +24,7 @@ export async function correctBiases(
     const range = ranges.get(layer.name);
     if (layer.op === "conv" && range !== undefined) {
       const [plain, sum, shift] = tf.tidy(() => {
-        const wanted = convolve(output(exact, layer.input), layer, layer.weights);
+        const wanted = convolve(output(exact, layer.input), layer);
         const found = convolve(output(rounded, layer.input), layer, asQuantized(layer));
         const moved = tf.mean(tf.sub(wanted, found), [0, 1, 2]) as Tensor1D;
         return [wanted, tf.add(found, moved) as Tensor4D, moved];
@@ -52,19 +53,6 @@ export async function correctBiases(
   rounded.delete("input");
   tf.dispose([...exact.values(), ...rounded.values()]);
   return { ...network, layers };
-}
-
-function convolve(input: Tensor4D, layer: InferenceConv, weights: Float32Array): Tensor4D {
-  const shape: [number, number, number, number] = [
-    layer.kernel,
-    layer.kernel,
-    layer.inChannels,
-    layer.outChannels,
-  ];
-  return tf.add(
-    tf.conv2d(input, tf.tensor4d(weights, shape), layer.stride, "same"),
-    tf.tensor1d(layer.bias),
-  ) as Tensor4D;
 }
 
 /** The layer's weights as the int8 model has them. */

@@ -1,7 +1,7 @@
 import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
 import { plainBatch } from "../augment.js";
 import { type Tensor, type Tensor2D, type Tensor4D, tf } from "../tensorflow.js";
-import type { InferenceNetwork } from "./inference.js";
+import type { InferenceConv, InferenceNetwork } from "./inference.js";
 import { bestRange, type Range } from "./quantize.js";
 
 /**
@@ -23,16 +23,7 @@ export function foldedForward(
     for (const layer of network.layers) {
       switch (layer.op) {
         case "conv": {
-          const shape: [number, number, number, number] = [
-            layer.kernel,
-            layer.kernel,
-            layer.inChannels,
-            layer.outChannels,
-          ];
-          const sum = tf.add(
-            tf.conv2d(from(layer.input), tf.tensor4d(layer.weights, shape), layer.stride, "same"),
-            tf.tensor1d(layer.bias),
-          );
+          const sum = convolve(from(layer.input), layer);
           last = layer.relu ? tf.relu(sum) : sum;
           break;
         }
@@ -58,6 +49,13 @@ export function foldedForward(
     }
     return last as Tensor2D;
   });
+}
+
+/** A folded convolution with its bias, before ReLU; with other weights than its own if given. */
+export function convolve(input: Tensor4D, layer: InferenceConv, weights = layer.weights): Tensor4D {
+  const { kernel, inChannels, outChannels } = layer;
+  const matrix = tf.tensor4d(weights, [kernel, kernel, inChannels, outChannels]);
+  return tf.add(tf.conv2d(input, matrix, layer.stride, "same"), tf.tensor1d(layer.bias));
 }
 
 /** The range of each layer's outputs over some pictures, for the int8 model. */
