@@ -63,7 +63,7 @@ export async function initialize(
       const kernel = take(`${layer.name}/weights`, layer.kernel ** 2 * channels * layer.filters);
       set(
         `${layer.name}/kernel`,
-        fromOihw(kernel, { ...layer, inChannels: channels, outChannels: layer.filters }),
+        fromOihw(kernel, { kernel: layer.kernel, inChannels: channels, outChannels: layer.filters }),
       );
     } else if (layer.op === "dense") {
       const count = shapeOf(known, layer.input).channels * OUTPUTS;

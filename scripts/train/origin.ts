@@ -20,10 +20,10 @@ export async function originOf({
 }: Pick<TrainCommand, "init" | "teachers" | "teacherShare">): Promise<Origin> {
   const start = init === undefined ? undefined : await readManifest(init);
   const manifests = await Promise.all(teachers.map((teacher) => readManifest(teacher)));
-  const taught = manifests.map(({ version }) => version).join(", ");
+  const versions = manifests.map(({ version }) => version);
   return {
     ...(start === undefined ? {} : { init: { version: start.version, epochs: epochsBehind(start) } }),
-    ...(taught === "" ? {} : { teacher: { version: taught, share: teacherShare } }),
+    ...(versions.length === 0 ? {} : { teacher: { version: versions.join(", "), share: teacherShare } }),
   };
 }
 

@@ -10,13 +10,9 @@ describe.skipIf(!tensorFlowThere)("mixup", () => {
     const { tf } = await import("../../scripts/train/tensorflow.js");
     const { mixup } = await import("../../scripts/train/mixup.js");
     return tf.tidy(() => {
-      const levels = Float32Array.from({ length: COUNT }, (_, i) => i);
-      const images = tf.mul(tf.tensor4d(levels, [COUNT, 1, 1, 1]), tf.ones([COUNT, 2, 2, 1]));
-      const batch = mixup(
-        { images: images as never, labels: tf.eye(COUNT) as never },
-        alpha,
-        createRandom(seed),
-      );
+      const levels = Float32Array.from({ length: COUNT * 4 }, (_, i) => Math.floor(i / 4));
+      const images = tf.tensor4d(levels, [COUNT, 2, 2, 1]);
+      const batch = mixup({ images, labels: tf.eye(COUNT) }, alpha, createRandom(seed));
       return {
         images: batch.images.dataSync() as Float32Array,
         labels: batch.labels.dataSync() as Float32Array,

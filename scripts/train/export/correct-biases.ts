@@ -1,4 +1,4 @@
-import { type Tensor, type Tensor1D, type Tensor4D, tf } from "../tensorflow.js";
+import { type Tensor, type Tensor4D, tf } from "../tensorflow.js";
 import { convolve } from "./folded-forward.js";
 import type { InferenceConv, InferenceNetwork } from "./inference.js";
 import { fromOihw, toOihw } from "./kernel-order.js";
@@ -11,47 +11,40 @@ import { quantizeWeights, type Range, rangeToScale } from "./quantize.js";
  * @param images normalized training faces, N × S × S × 1
  * @param ranges of each layer's output, as the int8 model will have them
  */
-export async function correctBiases(
+export function correctBiases(
   network: InferenceNetwork,
   images: Tensor4D,
   ranges: ReadonlyMap<string, Range>,
-): Promise<InferenceNetwork> {
-  const exact = new Map<string, Tensor4D>([["input", images]]);
-  const rounded = new Map<string, Tensor4D>([["input", images]]);
-  const output = (of: Map<string, Tensor4D>, name: string) => of.get(name) as Tensor4D;
+): InferenceNetwork {
   const layers = [...network.layers];
-  for (const [index, layer] of network.layers.entries()) {
-    const range = ranges.get(layer.name);
-    if (layer.op === "conv" && range !== undefined) {
-      const [plain, sum, shift] = tf.tidy(() => {
-        const wanted = convolve(output(exact, layer.input), layer);
-        const found = convolve(output(rounded, layer.input), layer, asQuantized(layer));
-        const moved = tf.mean(tf.sub(wanted, found), [0, 1, 2]) as Tensor1D;
-        return [wanted, tf.add(found, moved) as Tensor4D, moved];
+  tf.tidy(() => {
+    const exact = new Map([["input", images]]);
+    const rounded = new Map(exact);
+    const output = (of: Map<string, Tensor4D>, name: string) => of.get(name) as Tensor4D;
+    for (const [index, layer] of network.layers.entries()) {
+      const range = ranges.get(layer.name);
+      // The last layers are float in the int8 model, too.
+      if (range === undefined || (layer.op !== "conv" && layer.op !== "add")) continue;
+      const [wanted, found] = tf.tidy((): [Tensor4D, Tensor4D] => {
+        if (layer.op === "add") {
+          const sum = (of: Map<string, Tensor4D>) =>
+            tf.relu(tf.add(output(of, layer.a), output(of, layer.b))) as Tensor4D;
+          return [sum(exact), asRounded(sum(rounded), range)];
+        }
+        const sum = convolve(output(exact, layer.input), layer);
+        const off = convolve(output(rounded, layer.input), layer, asQuantized(layer));
+        const shift = tf.mean(tf.sub(sum, off), [0, 1, 2]);
+        const shifts = shift.dataSync();
+        layers[index] = { ...layer, bias: layer.bias.map((bias, c) => bias + (shifts[c] as number)) };
+        const corrected = tf.add(off, shift) as Tensor4D;
+        return layer.relu
+          ? [tf.relu(sum), asRounded(tf.relu(corrected), range)]
+          : [sum, asRounded(corrected, range)];
       });
-      const correction = (await shift.data()) as Float32Array;
-      layers[index] = { ...layer, bias: layer.bias.map((bias, c) => bias + (correction[c] as number)) };
-      exact.set(layer.name, layer.relu ? tf.relu(plain) : plain);
-      rounded.set(
-        layer.name,
-        tf.tidy(() => asRounded(layer.relu ? tf.relu(sum) : sum, range)),
-      );
-      tf.dispose(layer.relu ? [plain, sum, shift] : [sum, shift]);
-    } else if (layer.op === "add" && range !== undefined) {
-      const sum = (of: Map<string, Tensor4D>) => tf.relu(tf.add(output(of, layer.a), output(of, layer.b)));
-      exact.set(
-        layer.name,
-        tf.tidy(() => sum(exact) as Tensor4D),
-      );
-      rounded.set(
-        layer.name,
-        tf.tidy(() => asRounded(sum(rounded), range)),
-      );
+      exact.set(layer.name, wanted);
+      rounded.set(layer.name, found);
     }
-  }
-  exact.delete("input");
-  rounded.delete("input");
-  tf.dispose([...exact.values(), ...rounded.values()]);
+  });
   return { ...network, layers };
 }
 

@@ -79,7 +79,7 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
   const rows = Array.from({ length: CALIBRATION_FACES }, () => random.below(training.count));
   const ranges = measureRanges(network, training.pixels, rows, options.window);
   const faces = plainBatch(training.pixels, rows, network.inputSize, options.window);
-  const corrected = await correctBiases(network, faces, ranges);
+  const corrected = correctBiases(network, faces, ranges);
   faces.dispose();
   const tensorflow = graphModel(network);
   const files = new Map<string, Buffer>([
