@@ -9,6 +9,7 @@ import {
   readToken,
   showsToken,
 } from "./access.js";
+import { guardConnections } from "./connections.js";
 import type { Metrics } from "./metrics.js";
 
 export interface HttpSources {
@@ -78,17 +79,21 @@ export async function startHttp(
     }
   }
 
-  const server = createServer((request, response) => {
+  // Nobody may hold the daemon's sockets: requests are small, and there are few callers. Node looks after its limits every
+  // 30 seconds unless told otherwise.
+  const limits = {
+    connectionsCheckingInterval: 1_000,
+    headersTimeout: 3_000,
+    requestTimeout: 5_000,
+    keepAliveTimeout: 10_000,
+  };
+  const server = createServer(limits, (request, response) => {
     answer(request)
       .catch(() => problem(500, "internal error"))
       .then((result) => send(request, response, result))
       .catch(() => response.destroy());
   });
-  // Nobody may hold the daemon's sockets: requests are small, and there are few callers.
-  server.headersTimeout = 5_000;
-  server.requestTimeout = 10_000;
-  server.keepAliveTimeout = 30_000;
-  server.maxConnections = 64;
+  guardConnections(server);
   await listen(server, host, port);
   const stop = () => {
     server.close();
