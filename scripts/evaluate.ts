@@ -3,6 +3,7 @@
  *
  *     npm run --silent evaluate -- --data fer2013.csv[.gz] --split PrivateTest --engine onnx-int8 [--ferplus FILE] [--json]
  */
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineName } from "../src/emotion/classifier.js";
 import { loadClassifier } from "../src/emotion/load.js";
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
       ferplus: { type: "string" },
       split: { type: "string", default: "PublicTest" },
       engine: { type: "string", default: "auto" },
-      model: { type: "string", default: "models/emotion" },
+      model: { type: "string" },
       json: { type: "boolean", default: false },
     },
   });
@@ -40,7 +41,10 @@ async function main(): Promise<void> {
   const split = oneOf("split", values.split, SPLITS);
   const engine = oneOf("engine", values.engine, ENGINES);
   const dataset = await readSplit(values.data, split, values.ferplus);
-  const classifier = await loadClassifier(values.model, engine);
+  const classifier = await loadClassifier(
+    values.model === undefined ? "models/emotion" : resolve(values.model),
+    engine,
+  );
   try {
     const result = await evaluate(classifier, dataset);
     console.log(values.json ? JSON.stringify(result) : asText(result));

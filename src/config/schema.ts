@@ -57,7 +57,9 @@ const detectorSchema = z
       .string()
       .min(1)
       .default("frontalface_default")
-      .describe("Haar cascade: the name of one that comes with OpenCV, or the path of an XML file"),
+      .describe(
+        "Haar cascade: the name of one that comes with OpenCV, or the path of an XML file (a relative one is beside the program)",
+      ),
     minFaceSize: z
       .number()
       .min(0.02)
@@ -85,7 +87,11 @@ const emotionSchema = z
       .enum(["auto", "onnx-int8", "onnx-fp32", "tensorflow"])
       .default("auto")
       .describe("What runs the model; auto times the installed ones at start-up and takes the fastest"),
-    model: z.string().min(1).default("models/emotion").describe("Folder with the model's manifest.json"),
+    model: z
+      .string()
+      .min(1)
+      .default("models/emotion")
+      .describe("Folder with the model's manifest.json; a relative path is beside the program"),
     minConfidence: z.number().min(0).max(1).default(0.4).describe("Under this score a face is `uncertain`"),
   })
   .prefault({})

@@ -1,12 +1,6 @@
-import { existsSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { programFile } from "../program-file.js";
 
-/**
- * Where a model is: a relative path is looked up from the working directory, and then beside the program, so that
- * the shipped `models/emotion` is found from anywhere.
- */
+/** Where a model is: a relative path, such as the shipped `models/emotion`, is beside the program. */
 export function modelFolder(path: string): string {
-  if (isAbsolute(path) || existsSync(resolve(path))) return resolve(path);
-  return join(fileURLToPath(new URL("../..", import.meta.url)), path);
+  return programFile(path);
 }

@@ -35,8 +35,13 @@ export interface RunningProgram {
 }
 
 /** Starts the built program as a user would. */
-export function emotiond(args: readonly string[], environment: NodeJS.ProcessEnv = {}): RunningProgram {
+export function emotiond(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  folder?: string,
+): RunningProgram {
   const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NOTIFY_SOCKET: "", ...environment },
   });

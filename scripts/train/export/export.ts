@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { EngineName } from "../../../src/emotion/classifier.js";
 import { EMOTION_COUNT, EMOTION_LABELS } from "../../../src/emotion/labels.js";
 import { loadClassifier } from "../../../src/emotion/load.js";
@@ -229,7 +229,7 @@ async function withEngine<T>(
 ): Promise<T | null> {
   let classifier: Awaited<ReturnType<typeof loadClassifier>>;
   try {
-    classifier = await loadClassifier(folder, engine);
+    classifier = await loadClassifier(resolve(folder), engine);
   } catch (error) {
     if (error instanceof EngineMissingError) return null;
     throw error;
