@@ -12,7 +12,7 @@ import type { Classifier } from "./emotion/classifier.js";
 import { type ChosenClassifier, chooseClassifier } from "./emotion/load.js";
 import { createScorer } from "./emotion/scorer.js";
 import { createLifecycle, type Instant, rfc3339 } from "./events/lifecycle.js";
-import type { EmotionEvent, Health } from "./events/schema.js";
+import type { EmotionEvent, EndReason, Health } from "./events/schema.js";
 import { createPipelineMeter } from "./meter.js";
 import { readMqttCredentials } from "./mqtt/credentials.js";
 import type { Command, CommandResult } from "./mqtt/publisher.js";
@@ -21,6 +21,7 @@ import { createPipeline, type Stage } from "./pipeline.js";
 import { createSnapshots } from "./snapshots.js";
 import type { Logger } from "./system/log.js";
 import { createServiceNotifier } from "./system/notify.js";
+import { pauseRecord } from "./system/pause-record.js";
 import { readTemperature } from "./system/temperature.js";
 import { startWatchdog, watchdogInterval } from "./system/watchdog.js";
 import { VERSION } from "./version.js";
@@ -96,6 +97,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const startedAt = performance.now();
   cv.setNumThreads(Math.max(1, availableParallelism() - CORES_FOR_THE_CAMERA));
   const notifier = createServiceNotifier({ env: environment, logger });
+  const stateFolder = environment.STATE_DIRECTORY?.split(":")[0];
+  const record = stateFolder ? pauseRecord(stateFolder) : undefined;
   const meter = createPipelineMeter();
 
   // Wrong ones are told before anything is started.
@@ -129,7 +132,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   /** Aborts the search for a faster engine. */
   let choosing = new AbortController();
   let outlets: Outlets | undefined;
-  let paused = false;
+  // Before the camera is looked at.
+  const found = await record?.read();
+  let paused = found?.paused ?? false;
+  if (paused) {
+    const message = "paused, as before the last stop, until the command resume";
+    if (found?.doubt === null) logger.info(message);
+    else logger.warn({ reason: found?.doubt }, `${message}: in doubt the camera stays off`);
+  }
+  /** Resolves when the camera may be used: a daemon that starts paused leaves it alone until then. */
+  let allowCamera = () => {};
+  const cameraAllowed = new Promise<void>((resolve) => {
+    allowCamera = resolve;
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (!paused || signal.aborted) resolve();
+  });
   let frameUnderWay: Promise<void> = Promise.resolve();
   let lastFrame: Instant | undefined;
   let noticeShown = "";
@@ -190,7 +207,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     log: logger,
     onLost: () => {
       meter.reset();
-      pipeline.endAll(endOfFaces());
+      pipeline.endAll(endOfFaces(), "camera");
       tellNotice();
       tellHealth();
     },
@@ -203,18 +220,37 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         paused = true;
         meter.reset();
         tellNotice();
-        pipeline.endAll(endOfFaces());
-        logger.info("paused");
-        return { ok: true };
+        pipeline.endAll(endOfFaces(), "paused");
+        return keepPause();
       case "resume":
         paused = false;
-        logger.info("resumed");
-        return { ok: true };
+        allowCamera();
+        return keepPause();
       case "display":
         return display.setSink(command.sink);
       case "snapshot":
         return snapshots.take();
     }
+  }
+
+  /** Answers a command that has paused or resumed, once that is kept for the next start. */
+  async function keepPause(): Promise<CommandResult> {
+    const now = paused;
+    const done = now ? "paused" : "resumed";
+    outlets?.publisher.paused(now);
+    tellHealth();
+    const trouble = await record?.keep(now);
+    if (record === undefined) {
+      logger.info(done);
+      if (now) logger.warn("without $STATE_DIRECTORY there is nowhere to keep a pause: a restart ends it");
+    } else if (trouble) {
+      const error = now
+        ? `paused, but a restart would forget it: ${trouble}`
+        : `resumed, but a restart would be paused again: ${trouble}`;
+      logger.error({ reason: trouble }, error);
+      return { ok: false, error };
+    } else logger.info(done);
+    return { ok: true };
   }
 
   async function show(frame: Frame, tracks: readonly Track[]): Promise<void> {
@@ -261,6 +297,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       },
       pipeline: { fps: meter.fps(at), dropped: slot.dropped, latencyMs: meter.latencyMs() },
       model: { name: classifier.model.name, engine: classifier.engine },
+      paused,
       mqtt: { buffered, dropped },
       rssMiB: round(process.memoryUsage.rss() / 1024 / 1024),
       temperature: await readTemperature(),
@@ -342,22 +379,27 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       progress: () => (paused || supervisor.health().status !== "running" ? "idle-ok" : meter.frames),
       logger,
     });
+    let reason: EndReason = "stopped";
+    // No frame comes that could say so.
+    if (paused) notifier.ready();
     try {
       await working;
-      return signal.aborted ? "stopped" : "ended";
+      if (signal.aborted) return "stopped";
+      reason = "source";
+      return "ended";
     } finally {
       clearInterval(healthTimer);
       clearInterval(statusTimer);
       watchdog.stop();
       ending.abort();
-      await stop();
+      await stop(reason);
     }
   }
 
   /** Ends what lives, says so to everyone, and lets go of everything native. */
-  async function stop(): Promise<void> {
+  async function stop(reason: EndReason): Promise<void> {
     notifier.stopping();
-    pipeline.endAll(endOfFaces());
+    pipeline.endAll(endOfFaces(), reason);
     snapshots.refuse("emotiond is stopping");
     await Promise.all([outlets?.close(FLUSH_TIME), display.stop(), watching]);
     slot.discard();
@@ -378,9 +420,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 
   function statusLine(): string {
-    if (paused) return "paused";
     const { status, lastError } = supervisor.health();
     const broker = outlets?.publisher.stats().connected === true ? "broker connected" : "broker away";
+    if (paused) return `paused until the command resume, ${broker}`;
     if (status !== "running")
       return `${lastError === null ? `camera ${status}` : `no camera: ${lastError}`}, ${broker}`;
     return `${meter.fps(performance.now())} fps, ${lifecycle.live.length} faces, ${broker}`;
@@ -421,12 +463,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return chooseClassifier(emotion.model, emotion.engine, {
       logger,
       signal: AbortSignal.any([signal, choosing.signal]),
-      stateFolder: environment.STATE_DIRECTORY?.split(":")[0],
+      stateFolder,
     });
   }
 
   // The camera's program takes as long to start as the rest does: it starts beside it.
-  const watching = supervisor.run(signal).finally(() => slot.close());
+  const watching = cameraAllowed.then(() => supervisor.run(signal)).finally(() => slot.close());
   let working: Promise<void> | undefined;
   let chosen: ChosenClassifier | undefined;
   let opened: Promise<Outlets>;
@@ -439,7 +481,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       "emotiond is starting",
     );
     const faces = () => lifecycle.live.length;
-    opened = openOutlets({ config, environment, logger, onCommand: obey, health, faces }, signal);
+    opened = openOutlets(
+      { config, environment, logger, onCommand: obey, paused: () => paused, health, faces },
+      signal,
+    );
     // A live camera's first face is looked at meanwhile; a file's frames would only wait.
     if (lossless) outlets = await opened;
     working = work();

@@ -21,6 +21,7 @@ export interface OutletOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly logger: Logger;
   readonly onCommand: CommandHandler;
+  readonly paused: () => boolean;
   readonly health: () => Promise<Health>;
   /** Faces in view. */
   readonly faces: () => number;
@@ -52,6 +53,7 @@ export async function openOutlets(options: OutletOptions, signal: AbortSignal): 
   const http = await startHttp(config.http, { health, delivery, metrics }, signal);
   // What a boot before this one retained may show faces of people who have long gone.
   publisher.state(stateOf([], Date.now()));
+  publisher.paused(options.paused());
   publisher.start();
   return {
     publisher,

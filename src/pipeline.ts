@@ -4,7 +4,7 @@ import type { Scorer } from "./emotion/scorer.js";
 import type { ScoreVector } from "./emotion/smoothing.js";
 import type { Instant, Lifecycle, ObservedFace } from "./events/lifecycle.js";
 import { stateOf } from "./events/lifecycle.js";
-import type { EmotionEvent, State } from "./events/schema.js";
+import type { EmotionEvent, EndReason, State } from "./events/schema.js";
 import type { FaceFinder } from "./vision/finder.js";
 import type { Track, Tracker } from "./vision/tracker.js";
 
@@ -46,7 +46,7 @@ export interface Pipeline {
    * event any more, nor does a frame that was taken before and still waits: a face that it began would have nobody to
    * end it while no frame comes.
    */
-  endAll(at: Instant): void;
+  endAll(at: Instant, reason: EndReason): void;
 }
 
 /** While faces are in view, `state` is renewed this often, in milliseconds. */
@@ -117,12 +117,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     parts.publishState(stateOf(live, at.takenAt));
   }
 
-  function endAll(at: Instant): void {
+  function endAll(at: Instant, reason: EndReason): void {
     age += 1;
     endedAt = at.steadyAt;
     tracker.clear();
     scorer.forget();
-    const events = lifecycle.endAll(at);
+    const events = lifecycle.endAll(at, reason);
     if (events.length === 0) return;
     parts.publish(events);
     tellState(at, true);

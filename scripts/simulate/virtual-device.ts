@@ -105,7 +105,7 @@ export function virtualDevice(options: VirtualDeviceOptions): VirtualDevice {
       if (outcome.changed) publisher.state(stateOf(lifecycle.live, takenAt));
     },
     stop(timeoutMs) {
-      hand(lifecycle.endAll({ takenAt: Date.now(), steadyAt: performance.now() }));
+      hand(lifecycle.endAll({ takenAt: Date.now(), steadyAt: performance.now() }, "stopped"));
       return publisher.stop(timeoutMs);
     },
   };

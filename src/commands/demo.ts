@@ -18,6 +18,7 @@ const BROKER_PORT = 1883;
  * and the events as they happen, on the terminal.
  */
 export async function demo(): Promise<number> {
+  process.umask(0o077);
   const stopping = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopping.abort());
   const say = (text: string): void => void process.stdout.write(`${text}\n`);

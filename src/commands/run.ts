@@ -12,6 +12,8 @@ const STOP_DEADLINE = 4_300;
 
 /** The daemon in the foreground, until its source ends or it is told to stop. */
 export async function run(file: string): Promise<number> {
+  // Whatever is written, by LevelDB and the display's program as well, is for the daemon's user alone.
+  process.umask(0o077);
   const config = await loadForRun(file);
   const logger = createLogger(config.log.level);
   const stopping = new AbortController();

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import { join } from "node:path";
+import { writeDurably } from "../system/durable-file.js";
 import type { EngineTiming } from "./engine-timing.js";
 import type { Manifest } from "./manifest.js";
 
@@ -36,9 +37,7 @@ export function engineRecord(folder: string | undefined, manifest: Manifest): En
       }
     },
     async write(timings) {
-      const draft = `${path}.new`;
-      await writeFile(draft, `${JSON.stringify({ key, timings })}\n`);
-      await rename(draft, path);
+      await writeDurably(path, `${JSON.stringify({ key, timings })}\n`);
     },
   };
 }

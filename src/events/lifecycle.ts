@@ -2,7 +2,7 @@ import type { ModelIdentity } from "../emotion/classifier.js";
 import { EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
 import { decideLabel, type LabelState, type ScoreVector, smooth } from "../emotion/smoothing.js";
 import { type Box, toFractions } from "../vision/box.js";
-import type { EmotionEvent, Scores, State } from "./schema.js";
+import type { EmotionEvent, EndReason, Scores, State } from "./schema.js";
 
 /** What one frame tells of one tracked face. */
 export interface ObservedFace {
@@ -64,8 +64,8 @@ export interface FrameOutcome {
 export interface Lifecycle {
   /** Takes a frame's faces in; a face that is no longer among them has ended. */
   observe(frame: ObservedFrame, faces: readonly ObservedFace[], model: ModelIdentity): FrameOutcome;
-  /** Ends every live face: the camera, the source or the daemon stopped. */
-  endAll(at: Instant): readonly EmotionEvent[];
+  /** Ends every live face: the camera, the source or the daemon stopped, or the owner paused. */
+  endAll(at: Instant, reason: EndReason): readonly EmotionEvent[];
   /** The faces between `new` and `end`, oldest first. */
   readonly live: readonly LiveFace[];
 }
@@ -101,7 +101,7 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
     const events: EmotionEvent[] = [];
     const present = new Set(observed.map((face) => face.trackId));
     for (const face of faces.values()) {
-      if (!present.has(face.trackId) && face.told !== null) events.push(eventOf("end", face, frame, model));
+      if (!present.has(face.trackId) && face.told !== null) events.push(endOf(face, frame, model, "gone"));
     }
     const next = new Map<string, Face>();
     for (const sight of observed) {
@@ -181,12 +181,16 @@ export function createLifecycle(settings: LifecycleSettings): Lifecycle {
     };
   }
 
-  function endAll(at: Instant): readonly EmotionEvent[] {
+  function endOf(face: Face, frame: ObservedFrame, model: ModelIdentity, reason: EndReason): EmotionEvent {
+    return { ...eventOf("end", face, frame, model), reason };
+  }
+
+  function endAll(at: Instant, reason: EndReason): readonly EmotionEvent[] {
     const events: EmotionEvent[] = [];
     if (last !== null) {
       const frame = { ...last.frame, ...at };
       for (const face of faces.values()) {
-        if (face.told !== null) events.push(eventOf("end", face, frame, last.model));
+        if (face.told !== null) events.push(endOf(face, frame, last.model, reason));
       }
     }
     faces = new Map();

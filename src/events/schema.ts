@@ -33,6 +33,12 @@ export const eventSchema = z
     seq: z.int().min(1).describe("Counts the events of a boot from 1 without a gap"),
     device: z.string(),
     type: z.enum(["new", "update", "end"]),
+    reason: z
+      .enum(["gone", "paused", "camera", "source", "stopped"])
+      .optional()
+      .describe(
+        "Only in `end`: the face is gone, the owner paused, the camera failed, the source ended, or the daemon stopped",
+      ),
     time: time.describe("When the frame was taken"),
     track: ulid.describe("The face, from its `new` to its `end`"),
     since: time.describe("When the face was first seen"),
@@ -51,6 +57,8 @@ export const eventSchema = z
   .describe("One step in the life of a face: it came (new), changed or goes on (update), or went (end)");
 
 export type EmotionEvent = z.output<typeof eventSchema>;
+/** Why a face ended. */
+export type EndReason = NonNullable<EmotionEvent["reason"]>;
 export type Scores = EmotionEvent["emotion"]["scores"];
 
 export const stateSchema = z
@@ -85,6 +93,7 @@ export const healthSchema = z
       latencyMs: z.number().min(0).nullable().describe("Median of the last frames, from taken to done"),
     }),
     model: z.strictObject({ name: z.string(), engine: z.string() }),
+    paused: z.boolean().describe("True from `pause` to `resume`, over restarts: no frame is looked at"),
     mqtt: z.strictObject({ buffered: z.int().min(0), dropped: z.int().min(0) }),
     rssMiB: z.number().min(0),
     temperature: z.number().nullable().describe("The processor's, in °C; null where it cannot be read"),

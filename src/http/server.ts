@@ -64,10 +64,11 @@ export async function startHttp(
         return json(ok ? 200 : 503, { ok, ...health });
       }
       case "/readyz": {
-        const { camera } = await sources.health();
+        const { camera, paused } = await sources.health();
         const { connected } = sources.delivery();
         const waitsFor = [
-          ...(camera.status === "running" ? [] : [`camera (${camera.status})`]),
+          // A daemon that starts paused does not open its camera.
+          ...(paused || camera.status === "running" ? [] : [`camera (${camera.status})`]),
           ...(connected ? [] : ["broker"]),
         ];
         return json(waitsFor.length === 0 ? 200 : 503, { ready: waitsFor.length === 0, waitsFor });

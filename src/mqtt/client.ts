@@ -86,7 +86,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   const outbox = options.outbox ?? createOutbox(config.outbox, options.environment ?? process.env, log);
   const receive = commandReceiver(topics, options.onCommand, log, (command) => {
     if (command.name === "pause" || command.name === "resume") {
-      paused.set(String(command.name === "pause"));
+      setPaused(command.name === "pause");
     }
   });
   const discovery = homeAssistantDiscovery(
@@ -119,7 +119,12 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   );
   // Only for Home Assistant's switch; without it, who pauses knows it.
   const retained = config.homeAssistant.enabled ? [state, paused] : [state];
+  let toldPaused = false;
   paused.set("false");
+  const setPaused = (now: boolean) => {
+    if (now !== toldPaused) paused.set(String(now));
+    toldPaused = now;
+  };
 
   /** `stopping`: what waits is still sent; `leaving`: only the goodbye is. */
   let phase: "idle" | "running" | "stopping" | "leaving" | "stopped" = "idle";
@@ -351,6 +356,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       if (connection === undefined || connection.congested()) return;
       connection.publish({ topic: topics.health, payload: JSON.stringify(health), qos: 0, retain: true });
     },
+    paused: setPaused,
     stats: () => ({
       connected: connection !== undefined,
       buffered: outbox.size(),

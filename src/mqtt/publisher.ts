@@ -17,6 +17,8 @@ export interface Publisher {
   /** The newest state; older unsent ones are forgotten. Republished at each connect. */
   state(state: State): void;
   health(health: Health): void;
+  /** Whether the daemon is paused: retained, and republished at each connect. */
+  paused(paused: boolean): void;
   stats(): DeliveryStats;
   /** Sends what is waiting as far as `timeoutMs` allows, then `offline`, then disconnects. */
   stop(timeoutMs: number): Promise<void>;

@@ -94,7 +94,7 @@ describe("a frame's way", () => {
     const found = await pipeline.find(frame(6));
     const finding = pipeline.find(frame(7));
     const telling = pipeline.tell(frame(6), found);
-    pipeline.endAll(frame(7));
+    pipeline.endAll(frame(7), "camera");
     await telling;
     await pipeline.tell(frame(7), await finding);
     expect(events.map(({ type }) => type)).toEqual(["new", "end"]);
@@ -110,7 +110,7 @@ describe("a frame's way", () => {
     const { tracker, pipeline, events, shown, through } = pipelineWith();
     for (let number = 1; number <= 5; number++) await through(number);
     // The camera failed after frame 6, which still waits.
-    pipeline.endAll(frame(7));
+    pipeline.endAll(frame(7), "camera");
     await through(6);
     expect(tracker.tracks).toEqual([]);
     expect(shown).not.toContain(6);
@@ -123,7 +123,7 @@ describe("a frame's way", () => {
   it("keeps the frames of a file, whose time stood still when all were ended", async () => {
     const { pipeline, events, through } = pipelineWith();
     for (let number = 1; number <= 5; number++) await through(number);
-    pipeline.endAll(frame(5));
+    pipeline.endAll(frame(5), "camera");
     for (let number = 6; number <= 10; number++) await through(number);
     expect(events.map(({ type }) => type)).toEqual(["new", "end", "new"]);
   });

@@ -47,6 +47,14 @@ function live(): number {
   return count("new") - count("end");
 }
 
+/** Why faces ended; whatever is no `end` has no reason. */
+function endReasons(): EmotionEvent["reason"][] {
+  expect(events().every((event) => (event.reason !== undefined) === (event.type === "end"))).toBe(true);
+  return events()
+    .filter((event) => event.type === "end")
+    .map((event) => event.reason);
+}
+
 const lastOf = (suffix: string): string | undefined => subscriber.on(suffix).at(-1)?.text;
 
 describe("emotiond run", () => {
@@ -61,6 +69,7 @@ describe("emotiond run", () => {
     await subscriber.until(() => lastOf("/availability") === "offline");
     expect(subscriber.on("/availability")[0]?.text).toBe("online");
     expect(live()).toBe(0);
+    expect(endReasons()).toContain("stopped");
     expect(events().map((event) => event.seq)).toEqual(events().map((_, index) => index + 1));
     expect(new Set(events().map((event) => event.boot)).size).toBe(1);
     expect(subscriber.on("/event").every(({ packet }) => packet.qos === 1 && !packet.retain)).toBe(true);
@@ -100,6 +109,7 @@ describe("emotiond run", () => {
     await client.publishAsync("emotiond/test/cmd/pause", "{}", { qos: 1 });
     await subscriber.until(() => answers().length === 1 && live() === 0);
     const paused = events().length;
+    expect(endReasons()).toContain("paused");
     await client.publishAsync("emotiond/test/cmd/pause", "{ not json", { qos: 1 });
     await client.publishAsync("emotiond/test/cmd/explode", "", { qos: 1 });
     await client.publishAsync("emotiond/test/cmd/snapshot", "", { qos: 1 });
@@ -251,6 +261,7 @@ describe("emotiond run", () => {
       expect(count("new")).toBe(count("end"));
       expect(count("new")).toBeGreaterThanOrEqual(3);
       expect(count("new")).toBeLessThanOrEqual(4);
+      expect(endReasons().every((reason) => reason === "gone" || reason === "source")).toBe(true);
     },
   );
 });

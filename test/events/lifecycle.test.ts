@@ -70,6 +70,7 @@ describe("the life of a face", () => {
       { type: "end", seq: 3, duration: 7 },
     ]);
     expect(events.map((event) => event.previous)).toEqual([null, "happy", "happy"]);
+    expect(events.map((event) => event.reason)).toEqual([undefined, undefined, "gone"]);
     expect(events[0]).toMatchObject({
       schema: 1,
       boot: ulid(0),
@@ -128,7 +129,7 @@ describe("the life of a face", () => {
       const clock = at < 2000 ? 0 : -3_600_000;
       events.push(...life.observe(frame(1, at, clock), [face(0, scoresFor("fear"))], MODEL).events);
     }
-    events.push(...life.endAll({ takenAt: START, steadyAt: 8100 }));
+    events.push(...life.endAll({ takenAt: START, steadyAt: 8100 }, "camera"));
     expect(events.map((event) => event.type)).toEqual(["new", "update", "end"]);
     expect(events.map((event) => event.duration)).toEqual([0.5, 5.5, 8.1]);
   });
@@ -136,10 +137,10 @@ describe("the life of a face", () => {
   it("ends with the daemon, and stays ended", () => {
     const life = lifecycle();
     for (let at = 0; at <= 1000; at += 100) life.observe(frame(1, at), [face(0, scoresFor("sad"))], MODEL);
-    const ends = life.endAll({ takenAt: START + 2000, steadyAt: 2000 });
-    expect(ends.map((event) => event.type)).toEqual(["end"]);
+    const ends = life.endAll({ takenAt: START + 2000, steadyAt: 2000 }, "stopped");
+    expect(ends.map((event) => [event.type, event.reason])).toEqual([["end", "stopped"]]);
     expect(life.live).toEqual([]);
-    expect(life.endAll({ takenAt: START + 3000, steadyAt: 3000 })).toEqual([]);
+    expect(life.endAll({ takenAt: START + 3000, steadyAt: 3000 }, "camera")).toEqual([]);
   });
 });
 
@@ -178,7 +179,7 @@ function play(
     at += scene.pause;
     clock += scene.clock;
     if (scene.endAll) {
-      take(life.endAll({ takenAt: START + at + clock, steadyAt: at }));
+      take(life.endAll({ takenAt: START + at + clock, steadyAt: at }, "camera"));
       for (let slot = 0; slot < 4; slot++) since[slot] = null;
     }
     const faces = scene.present.flatMap((present, slot) => {
@@ -197,7 +198,7 @@ function play(
     expect(life.live.every((live) => faces.some((seen) => seen.trackId === live.trackId))).toBe(true);
   });
   at += 1;
-  take(life.endAll({ takenAt: START + at + clock, steadyAt: at }));
+  take(life.endAll({ takenAt: START + at + clock, steadyAt: at }, "camera"));
   return { events, steady };
 }
 

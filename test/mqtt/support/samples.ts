@@ -48,6 +48,7 @@ export function sampleHealth(): Health {
     camera: { status: "running", fps: 30, lastFrameAge: 0.1, restarts: 0 },
     pipeline: { fps: 30, dropped: 0, latencyMs: 10 },
     model: { name: "test", engine: "onnx-int8" },
+    paused: false,
     mqtt: { buffered: 0, dropped: 0 },
     rssMiB: 100,
     temperature: 50,
