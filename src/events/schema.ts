@@ -46,7 +46,11 @@ export const eventSchema = z
     box: boxSchema,
     emotion: z.strictObject({ label: labelSchema, confidence: fraction, scores: scoresSchema }),
     previous: labelSchema.nullable().describe("The label before this event; null in `new`"),
-    replayed: z.boolean().describe("True when the event waited for the broker and is sent late"),
+    replayed: z
+      .boolean()
+      .describe(
+        "True when the event waited for the broker and is sent late. False says that it was fresh when it was sent; how old it is when it arrives, `time` says",
+      ),
     frame: z.strictObject({
       number: z.int().min(1),
       width: z.int().min(1),

@@ -14,6 +14,6 @@ export function createOutbox(config: MqttConfig["outbox"], env: NodeJS.ProcessEn
   const stateDirectory = env.STATE_DIRECTORY?.split(":")[0];
   const path = config.path ?? (stateDirectory ? join(stateDirectory, "outbox") : undefined);
   return path === undefined
-    ? memoryOutbox({ maxEvents, maxAge })
+    ? memoryOutbox({ maxEvents, maxAge, log })
     : diskOutbox({ path, maxEvents, maxAge, diskAfter, log });
 }

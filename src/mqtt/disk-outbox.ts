@@ -1,5 +1,6 @@
-import { ClassicLevel } from "classic-level";
+import { dropTeller } from "./drops.js";
 import {
+  destroyEventStore,
   type EventStore,
   type Found,
   openEventStore,
@@ -26,13 +27,11 @@ export interface DiskOutboxOptions extends OutboxLimits {
   readonly retryAfter?: number;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
-  /** Milliseconds since 1970; looked at for events of an earlier run alone. */
-  readonly wall?: () => number;
 }
 
 interface Entry {
   readonly json: string;
-  /** Of the clock that never goes back; before its beginning for events of an earlier run. */
+  /** Of the clock that never goes back; for events of an earlier run the beginning of this one. */
   readonly addedAt: number;
   retried: boolean;
   /** Its key on disk, once it is there. */
@@ -46,12 +45,7 @@ const READ_AT_ONCE = 512;
 const READ_BELOW = 128;
 /** Milliseconds in which the store must have been opened; from then on delivery begins without it. */
 const OPEN_WITHIN = 5000;
-/**
- * Entries after which a store that has become empty is removed: LevelDB keeps the room of what was deleted until it
- * compacts, and reads all of it at the next start.
- */
-const REMOVE_AFTER = 5000;
-/** Milliseconds after which deletions are written that no write has taken along. */
+/** Milliseconds after which deletions are written that no write has taken along, or the empty store is removed. */
 const DELETE_AFTER = 1000;
 
 /**
@@ -60,7 +54,8 @@ const DELETE_AFTER = 1000;
  *
  *     on their way │ head (memory) │ gap (on disk alone) │ tail (memory)
  *
- * and the gap is empty until more wait than memory should hold. When the disk fails, that is said once, memory goes
+ * and the gap is empty until more wait than memory should hold. Once nothing on disk waits any more, the store is
+ * removed: LevelDB would keep what was delivered readable until it compacts. When the disk fails, that is said once, memory goes
  * on alone, and the disk is tried again from time to time.
  */
 export function diskOutbox(options: DiskOutboxOptions): Outbox {
@@ -69,8 +64,8 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
   const memoryEvents = options.memoryEvents ?? 2000;
   const retryAfter = options.retryAfter ?? 10_000;
   const now = options.now ?? (() => performance.now());
-  const wall = options.wall ?? (() => Date.now());
-  const stored = storedEvents(now, wall);
+  const stored = storedEvents(now);
+  const drops = dropTeller(log);
 
   let onTheWay = new Map<QueuedEvent, Entry>();
   const head = fifo<Entry>();
@@ -81,7 +76,8 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
   const unwritten = fifo<Entry>();
   let deletes: string[] = [];
   let nextOrder = 1;
-  let dropped = 0;
+  /** What an earlier run left on disk has been looked at. */
+  let looked = false;
 
   /**
    * `absent`: there is nothing on disk, and no need of it yet. `opening`: what is there must come first, so nothing
@@ -89,8 +85,6 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
    */
   let disk: "absent" | "opening" | "open" | "failed" = "absent";
   let store: EventStore | undefined;
-  /** Entries that the files of the store have held since they were made, or opened. */
-  let held = 0;
   let working = false;
   let closing = false;
   let timer: NodeJS.Timeout | undefined;
@@ -103,11 +97,13 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
 
   function forget(entry: Entry): void {
     entry.gone = true;
-    if (entry.key !== undefined) deletes.push(entry.key);
+    if (entry.key === undefined) return;
+    deletes.push(entry.key);
+    plan(DELETE_AFTER);
   }
 
   function dropOldest(): void {
-    dropped += 1;
+    drops.add("maxEvents");
     const first = onTheWay.entries().next();
     if (!first.done) {
       onTheWay.delete(first.value[0]);
@@ -128,7 +124,7 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     for (let entry = head.peek(); entry !== undefined && entry.addedAt < oldest; entry = head.peek()) {
       head.shift();
       forget(entry);
-      dropped += 1;
+      drops.add("maxAge");
     }
   }
 
@@ -187,8 +183,8 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     const due = oldest !== undefined && (all || now() - oldest.addedAt >= diskAfter);
     if (disk === "opening" || disk === "failed" || (disk === "absent" && due)) await open();
     if (due) await persist();
+    if (store !== undefined && nothingOnDisk()) await remove();
     else if (deletes.length > 0) await flushDeletes();
-    if (store !== undefined && held > REMOVE_AFTER && nothingOnDisk()) await remove();
     if (!all && mustLoad()) await load();
   }
 
@@ -202,12 +198,12 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     store = undefined;
     // A disk that ran full is emptied by removing files: that needs no room, as writing deletions would.
     if (disk === "failed" && nothingOnDisk()) {
-      await ClassicLevel.destroy(path).catch(() => {});
+      await destroyEventStore(path).catch(() => {});
       deletes = [];
     }
     const opened = await openEventStore(path);
-    const first = nextOrder === 1;
-    held = opened.count;
+    const first = !looked;
+    looked = true;
     store = opened.store;
     if (opened.damage !== null) log.warn({ path }, `outbox: ${opened.damage}`);
     if (opened.last !== "") nextOrder = Math.max(nextOrder, Number(opened.last) + 1);
@@ -229,14 +225,13 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     await store?.close();
     store = undefined;
     disk = "absent";
-    held = 0;
     deletes = [];
-    await ClassicLevel.destroy(path);
+    await destroyEventStore(path);
   }
 
   function nothingOnDisk(): boolean {
     // Before the first look at the disk nobody knows what is there.
-    if (nextOrder === 1 || gap.count > 0) return false;
+    if (!looked || gap.count > 0) return false;
     const entries = [...onTheWay.values(), ...head.items(), ...tail.items()];
     return entries.every((entry) => entry.key === undefined);
   }
@@ -251,7 +246,6 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
       value: stored.encode(entry.json, entry.addedAt),
     }));
     nextOrder += entries.length;
-    held += entries.length;
     try {
       await store.write(puts, deleted);
     } catch (error) {
@@ -321,13 +315,13 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
         head.push({ json, addedAt, retried: earlierRun, key, gone: false });
       } else {
         deletes.push(key);
-        dropped += 1;
+        drops.add("damaged");
         log.warn({ path, key }, "outbox: a damaged event is dropped");
       }
     }
     if (found.length < READ_AT_ONCE) {
       // Fewer than were counted: a repair has lost them.
-      dropped += Math.max(0, gap.count - gap.toDrop);
+      drops.add("damaged", Math.max(0, gap.count - gap.toDrop));
       gap.count = 0;
       gap.toDrop = 0;
     }
@@ -387,14 +381,13 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
       if (entry === undefined) return;
       onTheWay.delete(taken);
       forget(entry);
-      if (deletes.length > 0) plan(DELETE_AFTER);
     },
     discard(taken) {
       const entry = onTheWay.get(taken);
       if (entry === undefined) return;
       onTheWay.delete(taken);
       forget(entry);
-      dropped += 1;
+      drops.add("refused");
     },
     release() {
       const back = [...onTheWay.values()];
@@ -404,9 +397,10 @@ export function diskOutbox(options: DiskOutboxOptions): Outbox {
     },
     prune,
     size,
-    dropped: () => dropped,
+    dropped: drops.count,
     async close(timeoutMs) {
       closing = true;
+      drops.close();
       clearTimeout(timer);
       const deadline = now() + timeoutMs;
       while (working && now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { chmod, mkdir, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
+import { errorCode, PRIVATE_FILE, PRIVATE_FOLDER } from "../system/durable-file.js";
 
 /**
  * The events on disk, in LevelDB: a log with checksums that a power cut can only shorten, in one small addon whose npm
@@ -41,14 +42,41 @@ export function storeKey(order: number): string {
   return order.toString().padStart(16, "0");
 }
 
+/** LevelDB's files that hold events, also under the names that older versions of it gave them. */
+const EVENT_FILE = /^\d+\.(log|ldb|sst)$/;
+/** Its others. `lost` is the folder in which a repair puts what it could not use. */
+const OTHER_FILE = /^(CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.dbtmp|lost|probe)$/;
+
 /** True when there is something at `path` that must be opened to see whether events wait in it. */
 export function storeExists(path: string): boolean {
-  return existsSync(join(path, "CURRENT"));
+  try {
+    return readdirSync(path).some((name) => name === "CURRENT" || EVENT_FILE.test(name));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Removes the store at `path` with all that it holds, and what was put aside as damaged. What a crash in between leaves
+ * of it is found by `storeExists`. A folder in which there is something else stays.
+ *
+ * @throws the store's error, LEVEL_LOCKED among them when another process uses it, or the file system's
+ */
+export async function destroyEventStore(path: string): Promise<void> {
+  await ClassicLevel.destroy(path);
+  for (const left of [join(path, "lost"), join(path, "probe"), asideOf(path)]) {
+    await rm(left, { recursive: true, force: true });
+  }
+  await rmdir(path).catch(() => undefined);
+}
+
+function asideOf(path: string): string {
+  return `${path}.damaged`;
 }
 
 /**
  * Opens the store at `path`, or makes it. One that is damaged is repaired; what cannot be repaired is put aside as
- * `<path>.damaged`, in the place of an older one.
+ * `<path>.damaged`, in the place of an older one, until the store is removed.
  *
  * @throws the store's error, for `storeFailure` to put in words
  */
@@ -64,13 +92,28 @@ export async function openEventStore(path: string): Promise<OpenedStore> {
   } catch (error) {
     if (!isDamage(error)) throw error;
   }
-  const aside = `${path}.damaged`;
+  const aside = asideOf(path);
   await rm(aside, { recursive: true, force: true });
   await rename(path, aside);
   return await open(path, `it was damaged beyond repair, and is put aside as ${aside}`);
 }
 
+/** For the daemon's user alone. A folder in which there is something else keeps its mode: it is not only ours. */
+async function makePrivate(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: PRIVATE_FOLDER });
+  const names = await readdir(path);
+  const ours = names.filter((name) => EVENT_FILE.test(name) || OTHER_FILE.test(name));
+  try {
+    if (ours.length === names.length) await chmod(path, PRIVATE_FOLDER);
+    for (const name of ours) await chmod(join(path, name), name === "lost" ? PRIVATE_FOLDER : PRIVATE_FILE);
+  } catch (error) {
+    // Somebody else's, or on a read-only disk: opening it will tell.
+    if (errorCode(error) !== "EPERM" && errorCode(error) !== "EROFS") throw error;
+  }
+}
+
 async function open(path: string, damage: string | null): Promise<OpenedStore> {
+  await makePrivate(path);
   const level = new ClassicLevel<string, string>(path, {
     // Small, for a store that holds little and is written seldom; the default is 4 MiB, twice.
     writeBufferSize: 1024 * 1024,

@@ -1,5 +1,7 @@
 import type { EmotionEvent } from "../events/schema.js";
+import { dropTeller } from "./drops.js";
 import { fifo } from "./fifo.js";
+import type { MqttLog } from "./log.js";
 
 /** An event taken out of the outbox to be sent, until it is acknowledged or released. */
 export interface QueuedEvent {
@@ -22,7 +24,7 @@ export interface Outbox {
   discard(taken: QueuedEvent): void;
   /** The connection is gone: all that were on their way wait again, in order, before all others. */
   release(): void;
-  /** Drops what is beyond the greatest age. */
+  /** Drops what has waited longer than the greatest age, by a clock that cannot be set. */
   prune(): void;
   /** Events waiting and on their way. */
   size(): number;
@@ -61,12 +63,12 @@ interface Entry {
 
 /** An outbox in memory alone. `now` gives milliseconds of a clock that never goes back. */
 export function memoryOutbox(
-  { maxEvents, maxAge }: OutboxLimits,
+  { maxEvents, maxAge, log }: OutboxLimits & { readonly log?: MqttLog },
   now: () => number = () => performance.now(),
 ): Outbox {
   const waiting = fifo<Entry>();
   let onTheWay = new Map<QueuedEvent, Entry>();
-  let dropped = 0;
+  const drops = dropTeller(log);
 
   const size = () => waiting.length() + onTheWay.size;
 
@@ -74,7 +76,7 @@ export function memoryOutbox(
     const oldestOnTheWay = onTheWay.keys().next();
     if (oldestOnTheWay.done) waiting.shift();
     else onTheWay.delete(oldestOnTheWay.value);
-    dropped += 1;
+    drops.add("maxEvents");
   }
 
   return {
@@ -93,7 +95,7 @@ export function memoryOutbox(
       onTheWay.delete(taken);
     },
     discard(taken) {
-      if (onTheWay.delete(taken)) dropped += 1;
+      if (onTheWay.delete(taken)) drops.add("refused");
     },
     release() {
       const back = [...onTheWay.values()];
@@ -109,12 +111,14 @@ export function memoryOutbox(
         entry = waiting.peek()
       ) {
         waiting.shift();
-        dropped += 1;
+        drops.add("maxAge");
       }
     },
     size,
-    dropped: () => dropped,
+    dropped: drops.count,
     start() {},
-    close: () => Promise.resolve(),
+    async close() {
+      drops.close();
+    },
   };
 }
