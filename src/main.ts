@@ -2,10 +2,26 @@
 import module from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ConfigError, formatProblem } from "./config/problem.js";
-import { leave } from "./system/leave.js";
-import { keepNurserySmall } from "./system/nursery.js";
-import { VERSION } from "./version.js";
+
+// The first instructions: what follows takes a second to load on a slow device. One after another, for imports side by
+// side open their files side by side, and there may be too few to say so.
+await import("./system/no-inspector.js");
+const { holdSignals } = await import("./system/signals.js");
+const called = commandOf(process.argv.slice(2));
+if (called === "run") holdSignals(["SIGTERM", "SIGINT", "SIGHUP"]);
+const { guardStandardOutput, outputFailed } = await import("./system/standard-output.js");
+guardStandardOutput();
+const { explainOpenFiles, tooFewOpenFiles } = await import("./system/open-files.js");
+const tooFew = called === undefined ? undefined : tooFewOpenFiles();
+if (tooFew !== undefined) {
+  process.stderr.write(`emotiond: ${tooFew}\n`);
+  process.exit(1);
+}
+
+const { ConfigError, formatProblem } = await import("./config/problem.js");
+const { leave } = await import("./system/leave.js");
+const { keepNurserySmall } = await import("./system/nursery.js");
+const { VERSION } = await import("./version.js");
 
 const USAGE = `emotiond ${VERSION}: camera frames in, emotion events out
 
@@ -24,6 +40,11 @@ const EXIT_USAGE = 64;
 
 class UsageError extends Error {
   override readonly name = "UsageError";
+}
+
+/** The first argument that is neither an option nor the value of one; known before anything else is loaded. */
+function commandOf(args: readonly string[]): string | undefined {
+  return args.find((word, index) => !word.startsWith("-") && !/^(-c|--config)$/.test(args[index - 1] ?? ""));
 }
 
 /** Each command returns its exit code. Loaded on demand: `check` needs no OpenCV. */
@@ -107,6 +128,11 @@ function report(error: unknown): number {
     process.stderr.write(`${error.message}\n`);
     return EXIT_CONFIG;
   }
+  const files = explainOpenFiles(error);
+  if (files !== undefined) {
+    process.stderr.write(`emotiond: ${files}\n`);
+    return 1;
+  }
   const text = isExpected(error)
     ? `emotiond: ${error.message}`
     : ((error as Error | undefined)?.stack ?? String(error));
@@ -134,6 +160,7 @@ try {
 } catch (error) {
   code = report(error);
 }
+if ((await outputFailed()) && code === 0) code = 1;
 process.exitCode = code;
 setTimeout(() => {
   flushCompileCache?.();

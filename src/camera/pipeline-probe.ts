@@ -15,6 +15,7 @@ const WAITS_FOR_PEER = /(^|[\s(])(fdsrc|tcpserversrc|srtserversrc|whipserversrc)
  * machine could read the password in it.
  */
 const PROBE = `
+process.on("SIGUSR1", () => {});
 const [, addon, backend] = process.argv;
 const { VideoCapture } = require(addon);
 try { new VideoCapture("fakesrc num-buffers=1 ! appsink", Number(backend)).release(); } catch {}

@@ -5,6 +5,7 @@ import type { Classifier } from "../emotion/classifier.js";
 import { EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
 import { loadClassifier } from "../emotion/load.js";
 import { labelOf, scoresOfFace } from "../emotion/smoothing.js";
+import { outputIsLost } from "../system/standard-output.js";
 import { type Box, clipToFrame } from "../vision/box.js";
 import { cropFaces, cropRotation } from "../vision/crop.js";
 import { cv, type Mat } from "../vision/opencv.js";
@@ -32,6 +33,7 @@ export async function classify(files: readonly string[]): Promise<number> {
   let failures = 0;
   try {
     for (const file of files) {
+      if (outputIsLost()) break;
       const line = await classifyFile(file, config, classifier).catch((error: unknown) => {
         failures += 1;
         return { file, error: (error as Error).message };

@@ -9,6 +9,7 @@ import { startDaemon } from "../daemon.js";
 import type { EmotionEvent } from "../events/schema.js";
 import { startEmbeddedBroker } from "../mqtt/broker.js";
 import { createLogger } from "../system/log.js";
+import { outputIsLost } from "../system/standard-output.js";
 
 /** The port that MQTT clients try unless told otherwise; where it is taken, any other. */
 const BROKER_PORT = 1883;
@@ -21,7 +22,11 @@ export async function demo(): Promise<number> {
   process.umask(0o077);
   const stopping = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopping.abort());
-  const say = (text: string): void => void process.stdout.write(`${text}\n`);
+  const say = (text: string): void => {
+    // Nobody looks any more.
+    if (outputIsLost()) stopping.abort();
+    process.stdout.write(`${text}\n`);
+  };
 
   const source = await chooseSource(say);
   const broker = await startEmbeddedBroker(BROKER_PORT).catch(() => startEmbeddedBroker(0));

@@ -3,6 +3,7 @@ import { ConfigError } from "../config/problem.js";
 import { type Daemon, startDaemon } from "../daemon.js";
 import { leave } from "../system/leave.js";
 import { createLogger, type Logger } from "../system/log.js";
+import { obeySignal } from "../system/signals.js";
 
 /**
  * A stop that takes longer than this is ended by force: some call into a driver does not return. What `leave` needs
@@ -14,20 +15,22 @@ const STOP_DEADLINE = 4_300;
 export async function run(file: string): Promise<number> {
   // Whatever is written, by LevelDB and the display's program as well, is for the daemon's user alone.
   process.umask(0o077);
-  const config = await loadForRun(file);
-  const logger = createLogger(config.log.level);
+  let logger: Logger | undefined;
   const stopping = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
-    process.on(name, () => {
+    obeySignal(name, () => {
       if (stopping.signal.aborted) return;
-      logger.info({ signal: name }, "stopping");
+      logger?.info({ signal: name }, "stopping");
       stopping.abort();
       setTimeout(() => giveUp(logger), STOP_DEADLINE).unref();
     });
   }
+  const config = await loadForRun(file);
+  logger = createLogger(config.log.level);
+  if (stopping.signal.aborted) return 0;
   const daemon = await startDaemon({ config, logger, signal: stopping.signal, environment: process.env });
   let reloaded = Promise.resolve();
-  process.on("SIGHUP", () => {
+  obeySignal("SIGHUP", () => {
     // One after another: each lets go of what the one before has loaded.
     reloaded = reloaded.then(() => reload(daemon, file, logger));
   });
@@ -36,9 +39,9 @@ export async function run(file: string): Promise<number> {
   return 0;
 }
 
-function giveUp(logger: Logger): void {
-  logger.error("the stop took too long; leaving what hangs behind");
-  logger.flush();
+function giveUp(logger: Logger | undefined): void {
+  logger?.error("the stop took too long; leaving what hangs behind");
+  logger?.flush();
   leave(0);
 }
 

@@ -1,15 +1,8 @@
 import { fstatSync } from "node:fs";
 import { createRequire } from "node:module";
-import {
-  type DestinationStream,
-  destination,
-  type Level,
-  type LogFn,
-  type Logger,
-  pino,
-  stdTimeFunctions,
-} from "pino";
+import { type DestinationStream, type Level, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
 import { type Clock, createCollapser, systemClock } from "./collapse.js";
+import { lineWriter } from "./line-writer.js";
 
 export type { Level, Logger } from "pino";
 
@@ -88,15 +81,15 @@ function openStderr(): DestinationStream {
   if (process.stderr.isTTY) {
     // In this process, not in pino's worker thread: the daemon's memory is counted on a Pi. Loaded only here, so
     // that the service never pays for it.
-    const pretty = createRequire(import.meta.url)("pino-pretty") as typeof import("pino-pretty");
-    return pretty({
-      destination: STDERR,
-      sync: true,
+    const { prettyFactory } = createRequire(import.meta.url)("pino-pretty") as typeof import("pino-pretty");
+    const readable = prettyFactory({
       translateTime: "SYS:HH:MM:ss.l",
       ignore: "pid,hostname",
     });
+    const terminal = lineWriter(STDERR);
+    return { write: (line) => terminal.write(readable(line)) };
   }
-  const stderr = destination({ dest: STDERR, sync: true });
+  const stderr = lineWriter(STDERR);
   return isJournal(process.env.JOURNAL_STREAM) ? withPriority(stderr) : stderr;
 }
 
