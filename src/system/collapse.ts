@@ -17,9 +17,10 @@ export const systemClock: Clock = {
 export interface Collapser {
   /**
    * Writes at once when `key` has not been seen for a period; else holds the call back, so that each period has
-   * one line. `write` is given the number of calls that its line stands for.
+   * one line. `write` is given the number of calls that its line stands for. `kind` keeps apart, in a flood of more
+   * messages than there is room for, what should not be hidden by the rest; there are few of them.
    */
-  offer(key: string, write: (times: number) => void): void;
+  offer(key: string, write: (times: number) => void, kind?: string): void;
   /** Writes everything that is held back. */
   flush(): void;
 }
@@ -31,8 +32,8 @@ interface Held {
 }
 
 /**
- * Turns a flood of one message into one line a period. Memory is bounded: past `maxKeys` different messages, the
- * one that has waited longest is written out and forgotten.
+ * Turns a flood of one message into one line a period. A flood of different ones is bounded, too, in memory and in
+ * lines: past `maxKeys` of them in a period the rest of each kind share one line, which is the newest's.
  */
 export function createCollapser({ clock = systemClock, periodMs = 1000, maxKeys = 200 } = {}): Collapser {
   const held = new Map<string, Held>();
@@ -62,21 +63,14 @@ export function createCollapser({ clock = systemClock, periodMs = 1000, maxKeys 
     clock.after(periodMs, tick);
   }
 
-  function makeRoom(): void {
-    const oldest = held.entries().next().value;
-    if (held.size < maxKeys || oldest === undefined) return;
-    const [key, entry] = oldest;
-    held.delete(key);
-    if (entry.times > 0) entry.write(entry.times);
-  }
-
   return {
-    offer(key, write) {
+    offer(key, write, kind = "") {
       const now = clock.now();
-      const entry = held.get(key);
+      // A place becomes free when nothing has come for a period. No message begins with a line feed.
+      const place = held.has(key) || held.size < maxKeys ? key : `\n${kind}`;
+      const entry = held.get(place);
       if (entry === undefined) {
-        makeRoom();
-        held.set(key, { since: now, times: 0, write });
+        held.set(place, { since: now, times: 0, write });
         schedule();
         write(1);
         return;

@@ -70,3 +70,33 @@ it("holds no more than maxKeys messages, and loses no count when one has to go",
   collapser.flush();
   expect(total).toBe(20);
 });
+
+describe("a flood of different messages", () => {
+  it("is bounded in lines, and the counts add up", () => {
+    const clock = handClock();
+    const collapser = createCollapser({ clock, maxKeys: 5 });
+    const lines: number[] = [];
+    for (let i = 0; i < 5000; i++) {
+      collapser.offer(`message ${i}`, (times) => lines.push(times));
+      clock.advance(1);
+    }
+    collapser.flush();
+    expect(lines.reduce((sum, times) => sum + times, 0)).toBe(5000);
+    // In each of five seconds a line for each place, and one for the rest; the first and the last are cut off.
+    expect(lines.length).toBeLessThanOrEqual(6 * 6);
+  });
+
+  it("hides no message of another kind, and none that had its place", () => {
+    const clock = handClock();
+    const collapser = createCollapser({ clock, maxKeys: 2 });
+    const lines: string[] = [];
+    const offer = (key: string, kind: string) => collapser.offer(key, () => lines.push(key), kind);
+    offer("camera is running", "info");
+    for (let i = 0; i < 10; i++) offer(`chatter ${i}`, "info");
+    offer("camera failed", "error");
+    offer("camera is running", "info");
+    expect(lines).toEqual(["camera is running", "chatter 0", "chatter 1", "camera failed"]);
+    clock.advance(1000);
+    expect(lines.slice(4).sort()).toEqual(["camera is running", "chatter 9"]);
+  });
+});
