@@ -1,3 +1,4 @@
+import { shortHash } from "../config/short-hash.js";
 import { EMOTION_LABELS } from "../emotion/labels.js";
 import { clientIdOf, type Topics } from "./topics.js";
 
@@ -14,6 +15,8 @@ export interface DiscoverySubject {
   readonly version: string;
   /** Whether the owner lets pictures out, so that there is an image to show. */
   readonly snapshots: boolean;
+  /** Whether commands are taken: without them there is nothing to switch, and no picture comes. Default true. */
+  readonly commands?: boolean;
 }
 
 export interface DiscoveryPayload {
@@ -34,12 +37,14 @@ export interface Removed {
   readonly platform: Component["platform"];
 }
 
-/** An entity: its platform, its unique identifier, and the options of the platform. */
-export type Component = {
+/** An entity: its platform, its name, and the options of the platform. */
+type Entity = {
   readonly platform: "sensor" | "binary_sensor" | "switch" | "event" | "image" | "button";
-  readonly unique_id: string;
   readonly name: string;
 } & Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+/** An entity with its unique identifier. */
+export type Component = Entity & { readonly unique_id: string };
 
 /** Health comes every 10 s; a sensor that misses so many seconds of it shows no stale figure. */
 const HEALTH_EXPIRES = 60;
@@ -53,15 +58,39 @@ export function birthTopic(prefix: string): string {
   return `${prefix}/status`;
 }
 
+/**
+ * The unique identifier of an entity. A device `x` with `take_snapshot` and a device `x_take` with `snapshot` would come
+ * to the same: then a hash of the device's identifier tells them apart.
+ */
+function entityId(id: string, key: string, keys: readonly string[]): string {
+  const shared = keys.some(
+    (other) => other.endsWith(`_${key}`) && id.endsWith(`_${other.slice(0, -key.length - 1)}`),
+  );
+  return shared ? `${id}-${shortHash(id)}_${key}` : `${id}_${key}`;
+}
+
+function withIds(
+  id: string,
+  components: Readonly<Record<string, Removed | Entity>>,
+): DiscoveryPayload["components"] {
+  const keys = Object.keys(components);
+  return Object.fromEntries(
+    Object.entries(components).map(([key, one]) => [
+      key,
+      "name" in one ? { ...one, unique_id: entityId(id, key, keys) } : one,
+    ]),
+  );
+}
+
 export function discoveryPayload(subject: DiscoverySubject): DiscoveryPayload {
-  const { topics, device, version } = subject;
+  const { topics, device, version, commands = true } = subject;
   const id = clientIdOf(subject.baseTopic, device);
   const entity = (
     key: string,
     platform: Component["platform"],
     name: string,
     options: Record<string, string | number | boolean | readonly string[]>,
-  ) => ({ [key]: { platform, unique_id: `${id}_${key}`, name, ...options } satisfies Component });
+  ) => ({ [key]: { platform, name, ...options } satisfies Entity });
   const health = { state_topic: topics.health, expire_after: HEALTH_EXPIRES, entity_category: "diagnostic" };
 
   return {
@@ -74,7 +103,7 @@ export function discoveryPayload(subject: DiscoverySubject): DiscoveryPayload {
     },
     origin: { name: "emotiond", sw_version: version },
     availability_topic: topics.availability,
-    components: {
+    components: withIds(id, {
       ...entity("emotion", "sensor", "Emotion", {
         state_topic: topics.state,
         device_class: "enum",
@@ -105,14 +134,16 @@ export function discoveryPayload(subject: DiscoverySubject): DiscoveryPayload {
           "{% if not value_json.replayed %}{{ {'event_type': value_json.type, 'track': value_json.track, 'label': value_json.emotion.label, 'confidence': value_json.emotion.confidence, 'previous': value_json.previous, 'duration': value_json.duration, 'time': value_json.time} | to_json }}{% endif %}",
         icon: "mdi:face-recognition",
       }),
-      ...entity("paused", "switch", "Pause", {
-        state_topic: topics.paused,
-        command_topic: `${topics.root}/cmd/paused`,
-        payload_on: "true",
-        payload_off: "false",
-        qos: 1,
-        icon: "mdi:pause",
-      }),
+      ...(commands
+        ? entity("paused", "switch", "Pause", {
+            state_topic: topics.paused,
+            command_topic: `${topics.root}/cmd/paused`,
+            payload_on: "true",
+            payload_off: "false",
+            qos: 1,
+            icon: "mdi:pause",
+          })
+        : { paused: { platform: "switch" as const } }),
       ...entity("fps", "sensor", "Frame rate", {
         ...health,
         unit_of_measurement: "fps",
@@ -139,7 +170,7 @@ export function discoveryPayload(subject: DiscoverySubject): DiscoveryPayload {
         device_class: "problem",
         value_template: "{{ 'ON' if value_json.camera.status in ['stalled', 'failed'] else 'OFF' }}",
       }),
-      ...(subject.snapshots
+      ...(subject.snapshots && commands
         ? {
             ...entity("snapshot", "image", "Snapshot", {
               image_topic: topics.snapshot,
@@ -157,6 +188,6 @@ export function discoveryPayload(subject: DiscoverySubject): DiscoveryPayload {
             snapshot: { platform: "image" },
             take_snapshot: { platform: "button" },
           }),
-    },
+    }),
   };
 }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { EMOTION_LABELS } from "../../src/emotion/labels.js";
 import { type DiscoverySubject, discoveryPayload, discoveryTopic } from "../../src/mqtt/home-assistant.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
+import { falseBroker } from "./support/false-broker.js";
 import abbreviations from "./support/home-assistant-abbreviations.json" with { type: "json" };
 import { DISCOVERY_TOPIC, deviceDiscoverySchema } from "./support/home-assistant-schema.js";
 import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
@@ -21,8 +22,8 @@ const subject = (snapshots = false): DiscoverySubject => ({
 
 describe("discovery payload", () => {
   it("is what Home Assistant takes", () => {
-    for (const snapshots of [false, true]) {
-      const payload = JSON.parse(JSON.stringify(discoveryPayload(subject(snapshots))));
+    for (const changes of [{}, { snapshots: true }, { commands: false }, { device: "x_take" }]) {
+      const payload = JSON.parse(JSON.stringify(discoveryPayload({ ...subject(), ...changes })));
       expect(deviceDiscoverySchema.parse(payload)).toEqual(payload);
       const ids = Object.values(deviceDiscoverySchema.parse(payload).components).flatMap((one) =>
         "unique_id" in one ? [one.unique_id] : [],
@@ -66,6 +67,33 @@ describe("discovery payload", () => {
     const { snapshot, take_snapshot: button } = discoveryPayload(subject(false)).components;
     // By the documentation a component of nothing but its platform is removed.
     expect([snapshot, button]).toEqual([{ platform: "image" }, { platform: "button" }]);
+  });
+
+  it("offers nothing that takes a command where none is taken, and takes earlier offers back", () => {
+    const payload = discoveryPayload({ ...subject(true), commands: false });
+    expect(payload.components).toMatchObject({ emotion: {}, faces: {} });
+    const { paused, snapshot, take_snapshot: button } = payload.components;
+    expect([paused, snapshot, button]).toEqual([
+      { platform: "switch" },
+      { platform: "image" },
+      { platform: "button" },
+    ]);
+    expect(JSON.stringify(payload)).not.toContain("/cmd/");
+  });
+
+  it("gives no two entities of any two devices one unique identifier", () => {
+    const baseTopics = ["emotiond", "emotiond/x", "emotiond-x", "emotiond_x", "客厅", "卧室"];
+    const devices = ["hall", "x-hall", "hall_take", "hall_take_take", "hall_camera", "hall_face", "take"];
+    const ids = baseTopics.flatMap((baseTopic) =>
+      devices.flatMap((device) =>
+        Object.values(discoveryPayload({ ...subject(true), baseTopic, device }).components).flatMap((one) =>
+          "unique_id" in one ? [one.unique_id] : [],
+        ),
+      ),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toContain("emotiond-hall_take_snapshot");
+    expect(ids).toContain("emotiond-hall_take_emotion");
   });
 
   it("knows every label as an option, and only topics of the device", () => {
@@ -200,5 +228,79 @@ describe("Home Assistant at a broker", () => {
     expect(late.received).toEqual([]);
     await late.end();
     await waitFor(() => first.stats().connected === false);
+  });
+
+  it("hears at once of snapshots that a reload allows, or forbids again", async () => {
+    const { broker, app } = await setUp();
+    const sender = publisher(broker.url);
+    const told = () =>
+      app.on("/config").map(({ text }) => deviceDiscoverySchema.parse(JSON.parse(text)).components);
+    await app.until(() => told().length > 0);
+    const removed = { snapshot: { platform: "image" }, take_snapshot: { platform: "button" } };
+    expect(told()[0]).toMatchObject(removed);
+    sender.allowSnapshots(true);
+    await app.until(() => told().length > 1);
+    expect(told()[1]).toMatchObject({
+      snapshot: { image_topic: "emotiond/kitchen/snapshot" },
+      take_snapshot: { command_topic: "emotiond/kitchen/cmd/snapshot" },
+    });
+    // What is already known is not told again.
+    sender.allowSnapshots(true);
+    sender.allowSnapshots(false);
+    await app.until(() => told().length > 2);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(told()).toHaveLength(3);
+    expect(told()[2]?.snapshot).toEqual(removed.snapshot);
+    expect(told()[2]?.take_snapshot).toEqual(removed.take_snapshot);
+  });
+
+  it("hears at the next connection of what a reload changed while the broker was away", async () => {
+    const { broker, app } = await setUp();
+    const { publisher: sender } = publisherOf({ url: broker.url });
+    cleanups.push(() => sender.stop(500));
+    sender.allowSnapshots(true);
+    sender.start();
+    await app.until(() => app.on("/config").length > 0);
+    expect(app.on("/config")[0]?.text).toContain("emotiond/kitchen/cmd/snapshot");
+  });
+});
+
+describe("without commands", () => {
+  it("nothing is subscribed to but Home Assistant's birth message, and none is obeyed", async () => {
+    const subscribed: string[] = [];
+    const ran: string[] = [];
+    const deaf = await falseBroker((packet, reply) => {
+      if (packet.cmd === "connect")
+        reply({ cmd: "connack", returnCode: 0, reasonCode: 0, sessionPresent: false });
+      if (packet.cmd === "publish" && packet.qos === 1)
+        reply({ cmd: "puback", messageId: packet.messageId ?? 0 });
+      if (packet.cmd !== "subscribe") return;
+      subscribed.push(...packet.subscriptions.map(({ topic }) => topic));
+      reply({ cmd: "suback", messageId: packet.messageId ?? 0, granted: [1] });
+      // One that comes all the same.
+      reply({
+        cmd: "publish",
+        topic: "emotiond/kitchen/cmd/pause",
+        payload: "{}",
+        qos: 0,
+        dup: false,
+        retain: false,
+      });
+    });
+    const onCommand = (command: { name: string }) => {
+      ran.push(command.name);
+      return Promise.resolve({ ok: true as const });
+    };
+    for (const enabled of [true, false]) {
+      const settings = { url: deaf.url, commands: false, homeAssistant: { enabled } };
+      const { publisher } = publisherOf(settings, { onCommand });
+      publisher.start();
+      await waitFor(() => publisher.stats().connected);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(subscribed.splice(0)).toEqual(enabled ? ["homeassistant/status"] : []);
+      await publisher.stop(500);
+    }
+    expect(ran).toEqual([]);
+    await deaf.close();
   });
 });

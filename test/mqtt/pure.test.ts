@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { configSchema, defaultDevice } from "../../src/config/schema.js";
 import { backoffDelay } from "../../src/mqtt/backoff.js";
 import { MAX_COMMAND_BYTES, parseCommand } from "../../src/mqtt/commands.js";
 import { MqttCredentialError, readMqttCredentials } from "../../src/mqtt/credentials.js";
@@ -49,14 +50,123 @@ describe("topics", () => {
       "emotiond/kitchen/state",
       "emotiond/kitchen/cmd/pause",
       "x".repeat(2000),
+      "emotiond",
+      "emotiond/hall/response",
+      "emotiond/hall/cmd/pause",
+      "emotiond/hall/x",
+      "house/hall/state",
+      "house/floor/hall/event",
+      "house/hall/cmd/resume",
+      "homeassistant/status",
+      "homeassistant",
+      "homeassistant/sensor/x/config",
+      "deep/".repeat(64),
+      "a/\u0007",
+      "a/\ufdd0",
+      "a/\ud800",
     ]) {
       expect(answerTopic(topics, unsafe)).toBe("emotiond/kitchen/response");
     }
+    expect(answerTopic(topics, "assist/status", "assist")).toBe("emotiond/kitchen/response");
+    for (const safe of ["emotiond2/x", "app/state", "cmd/x", "homeassistant2/x", "客厅/回答"]) {
+      expect(answerTopic(topics, safe)).toBe(safe);
+    }
+    const deep = topicsOf("acme/berlin", "kitchen");
+    expect(answerTopic(deep, "acme/berlin/hall/x")).toBe("acme/berlin/kitchen/response");
+    expect(answerTopic(deep, "acme/app/answers")).toBe("acme/app/answers");
   });
 
   it("give one fixed client identifier, without characters that brokers' access lists choke on", () => {
     expect(clientIdOf("emotiond", "kitchen")).toBe("emotiond-kitchen");
-    expect(clientIdOf("home/küche", "a_b")).toBe("home-k-che-a_b");
+    expect(clientIdOf("emotiond", "living-room_2")).toBe("emotiond-living-room_2");
+    expect(clientIdOf("home/küche", "a_b")).toMatch(/^home-k-che-[0-9a-f]{10}-a_b$/);
+    expect(clientIdOf("home/küche", "b")).toBe(clientIdOf("home/küche", "a_b").replace(/a_b$/, "b"));
+  });
+
+  it.each([
+    [
+      ["客厅", "cam"],
+      ["卧室", "cam"],
+    ],
+    [
+      ["home/kitchen", "door"],
+      ["home", "kitchen-door"],
+    ],
+    [
+      ["emotiond", "x-hall"],
+      ["emotiond/x", "hall"],
+    ],
+    [
+      ["emotiond-x", "hall"],
+      ["emotiond/x", "hall"],
+    ],
+    [
+      ["emotiond-x", "hall"],
+      ["emotiond", "x-hall"],
+    ],
+    [
+      ["a/b", "c"],
+      ["a-b", "c"],
+    ],
+    [
+      ["a/b", "c"],
+      ["a b", "c"],
+    ],
+    [
+      ["é", "c"],
+      ["e\u0301", "c"],
+    ],
+  ] as const)("tell %j from %j", ([base, device], [otherBase, otherDevice]) => {
+    expect(clientIdOf(base, device)).not.toBe(clientIdOf(otherBase, otherDevice));
+  });
+
+  it("never give two devices one identity", () => {
+    // A small alphabet makes those that look alike likely; of two that differ in one join most are alike but for it.
+    const character = fc.constantFrom("a", "b", "-", "_", "/", "é", "ü", " ", "0");
+    const baseTopic = fc
+      .oneof(fc.string({ unit: character, maxLength: 5 }), fc.string({ unit: "grapheme", maxLength: 4 }))
+      .filter((text) => configSchema.safeParse({ device: "d", mqtt: { baseTopic: text } }).success);
+    const device = fc.string({ unit: fc.constantFrom("a", "b", "-", "_", "0"), minLength: 1, maxLength: 5 });
+    const hashed = fc.tuple(baseTopic, device).map(([base, name]) => {
+      // As if somebody had named a device after another's identity.
+      const id = clientIdOf(base, name);
+      const dash = id.indexOf("-", 1);
+      return [id.slice(0, dash), id.slice(dash + 1)] as const;
+    });
+    const pair = fc.oneof(
+      fc.tuple(baseTopic, device),
+      hashed.filter(([base, name]) => base !== "" && name !== ""),
+    );
+    const known = new Map<string, string>();
+    fc.assert(
+      fc.property(pair, ([base, name]) => {
+        const id = clientIdOf(base, name);
+        expect(id).toMatch(/^[A-Za-z0-9_-]+$/);
+        const one = JSON.stringify([base, name]);
+        expect(known.get(id) ?? one).toBe(one);
+        known.set(id, one);
+      }),
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 20_000) },
+    );
+  });
+
+  it("keep two devices' messages apart, and every host name's device from another's", () => {
+    const hosts = [
+      "pi",
+      "pi-kitchen",
+      "pi.kitchen",
+      "pi_kitchen",
+      "pi kitchen",
+      "küche",
+      "kuche",
+      "k-che",
+      "",
+    ];
+    hosts.push("emotiond", "x".repeat(64), "x".repeat(65), "x".repeat(66), defaultDevice("pi.kitchen"));
+    const devices = hosts.map((host) => defaultDevice(host));
+    expect(new Set(devices).size).toBe(hosts.length);
+    for (const name of devices) expect(name).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
+    expect(devices.slice(0, 2)).toEqual(["pi", "pi-kitchen"]);
   });
 });
 

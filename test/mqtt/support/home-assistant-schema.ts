@@ -80,7 +80,7 @@ const button = z.strictObject({
 });
 
 /** One that Home Assistant is to take away. */
-const removed = z.strictObject({ platform: z.enum(["image", "button"]) });
+const removed = z.strictObject({ platform: z.enum(["switch", "image", "button"]) });
 
 export const deviceDiscoverySchema = z.strictObject({
   device: z.strictObject({
