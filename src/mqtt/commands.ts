@@ -58,7 +58,8 @@ function refusal(error: string): ParsedCommand {
   return { ok: false, error };
 }
 
-function isCommandName(name: string): name is keyof typeof commandSchemas {
+/** True for the name of a command that there is. */
+export function isCommandName(name: string): name is keyof typeof commandSchemas {
   return Object.hasOwn(commandSchemas, name);
 }
 

@@ -112,6 +112,81 @@ describe("commands", () => {
     expect(bench.publisher.stats().connected).toBe(true);
   });
 
+  it.each([
+    ["made-up topics", (i: number) => [`${i}-${"x".repeat(i % 300)}`, "{}"] as const, {}],
+    ["known commands with payloads that do not fit", (i: number) => ["pause", `{"bad${i}":1}`] as const, {}],
+    [
+      "known commands with much correlation data",
+      () => ["pause", "{}"] as const,
+      { properties: { correlationData: Buffer.alloc(60_000) } },
+    ],
+    ["retained ones", (i: number) => [`${i}`, "{}"] as const, { retain: true }],
+    ["display sinks that there are not", (i: number) => ["display", `{"sink":"x${i}"}`] as const, {}],
+  ])("in a flood of %s are bounded in answers and log lines", async (_what, message, options) => {
+    await start();
+    handler = (command) =>
+      Promise.resolve({ ok: false, error: `no ${command.name === "display" ? command.sink : command.name}` });
+    const begun = performance.now();
+    const before = bench.lines.length;
+    for (let i = 0; i < 3000; i++) {
+      const [name, payload] = message(i);
+      app.client.publish(`emotiond/kitchen/cmd/${name}`, payload, { qos: 0, ...options });
+    }
+    await send("nothing");
+    await waitFor(() => bench.lines.length > before);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    const seconds = (performance.now() - begun) / 1000;
+    // Ten commands and fifty refusals at once, two and ten a second from then on.
+    expect(answers().length).toBeLessThanOrEqual(10 + 50 + 12 * seconds);
+    const told = bench.lines.slice(before);
+    const commands = told.filter(({ message: text }) => text === "command").length;
+    expect(commands).toBeLessThanOrEqual(10 + 2 * seconds);
+    // A line at once and one a second, of three kinds at most.
+    expect(told.length - commands).toBeLessThanOrEqual(3 * (2 + seconds));
+    expect(bench.publisher.stats().connected).toBe(true);
+    // What tells the log's lines apart is the text and the texts right inside the object.
+    const keys = told.map(({ details, message: text }) =>
+      [text, ...Object.values(details).filter((value) => typeof value === "string")].join(),
+    );
+    expect(new Set(keys).size).toBeLessThanOrEqual(5);
+  });
+
+  it("that there are run in a flood of others", async () => {
+    await start();
+    for (let i = 0; i < 2000; i++) app.client.publish(`emotiond/kitchen/cmd/${i}`, "{}", { qos: 0 });
+    await send("pause");
+    await waitFor(() => ran.length > 0);
+    expect(ran).toEqual([{ name: "pause" }]);
+  });
+
+  it("are not carried out when their correlation data is too long to send back", async () => {
+    await start();
+    await send("pause", "{}", { properties: { correlationData: Buffer.alloc(1025) } });
+    await app.until(() => answers().length > 0);
+    expect(answers()).toEqual([
+      { ok: false, error: "correlation data of 1025 bytes; at most 1024 are taken" },
+    ]);
+    expect(ran).toEqual([]);
+  });
+
+  it.each([
+    ["another device's response", "emotiond/hall/response"],
+    ["another device's command", "emotiond/hall/cmd/pause"],
+    ["the state of a device under another base topic", "house/door/state"],
+    ["the command of a device under another base topic", "a/b/c/cmd/display"],
+    ["Home Assistant's birth message", "homeassistant/status"],
+    ["Home Assistant's discovery", "homeassistant/device/emotiond-hall/config"],
+    ["the broker's own", "$SYS/broker/log"],
+    ["a topic so deep that mosquitto ends the connection", `deep${"/x".repeat(300)}`],
+  ])("are not answered on %s", async (_what, responseTopic) => {
+    await start();
+    await send("pause", "{}", { properties: { responseTopic } });
+    const done = () => app.received.filter(({ text }) => text === '{"ok":true}');
+    await app.until(() => done().length > 0);
+    expect(done().map(({ topic }) => topic)).toEqual(["emotiond/kitchen/response"]);
+    expect(bench.publisher.stats().connected).toBe(true);
+  });
+
   it("send a picture that the handler returns to `snapshot`, QoS 0 and not retained", async () => {
     await start();
     const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xd9]);
