@@ -447,6 +447,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       http: config.http,
     };
     masks = createMasks(next.privacy.masks);
+    outlets?.publisher.allowSnapshots(next.privacy.snapshots);
     logger.level = next.log.level;
     await display.configure(next.display);
     if (restartKeys.length > 0)

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { z } from "zod";
+import { seemsHashed, shortHash } from "./short-hash.js";
 
 /**
  * The one definition of the configuration: types, defaults, environment names, JSON Schema and the README's
@@ -10,10 +11,17 @@ const seconds = (low: number, high: number) => z.number().min(low).max(high);
 
 const DEVICE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** The host name made fit for a topic level: other characters become `-`. */
+const LONGEST_DEVICE_NAME = 64;
+
+/**
+ * The host name made fit for a topic level: other characters become `-`. Where that changes it, a short hash of the
+ * host name stands at the end, so that `pi.kitchen` and `pi-kitchen` are two devices.
+ */
 export function defaultDevice(host: string = hostname()): string {
-  const name = host.replace(/[^A-Za-z0-9_-]/g, "-").slice(0, 64);
-  return name === "" ? "emotiond" : name;
+  if (DEVICE_NAME.test(host) && !seemsHashed(host)) return host;
+  const name = host.replace(/[^A-Za-z0-9_-]/g, "-") || "emotiond";
+  const hash = shortHash(host);
+  return `${name.slice(0, LONGEST_DEVICE_NAME - 1 - hash.length)}-${hash}`;
 }
 
 const sourceSchema = z
@@ -149,8 +157,9 @@ function topic(byDefault: string) {
     z
       .string()
       .max(256)
+      // Half a surrogate pair is no character: on its way to the broker it would become one that others share.
       // biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is what MQTT forbids in a topic
-      .regex(/^(?!\$)[^+#/\u0000]+(?:\/[^+#/\u0000]+)*$/, {
+      .regex(/^(?!\$)[^+#/\u0000\ud800-\udfff]+(?:\/[^+#/\u0000\ud800-\udfff]+)*$/u, {
         error: "must be topic levels joined by `/`, without `+`, `#`, a leading `$` or empty levels",
       })
       .default(byDefault)
@@ -179,6 +188,10 @@ const mqttSchema = z
     key: file("PEM file of the client certificate's key"),
     outbox: outboxSchema,
     homeAssistant: homeAssistantSchema,
+    commands: z
+      .boolean()
+      .default(true)
+      .describe("Take commands; false subscribes to nothing but Home Assistant's birth message"),
   })
   .prefault({})
   .describe("The broker");

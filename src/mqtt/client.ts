@@ -1,7 +1,7 @@
 import type { MqttConfig } from "../config/schema.js";
 import type { Health } from "../events/schema.js";
 import { VERSION } from "../version.js";
-import { commandReceiver } from "./answering.js";
+import { COMMAND_LIMITS, commandReceiver } from "./answering.js";
 import { type BackoffLimits, backoffDelay } from "./backoff.js";
 import { type Connection, type MqttVersion, openConnection } from "./connection.js";
 import { createOutbox } from "./create-outbox.js";
@@ -65,6 +65,8 @@ export interface MqttPublisherOptions {
 export interface MqttPublisher extends Publisher {
   /** Connects now, and again for ever whenever there is no connection. Returns at once. */
   start(): void;
+  /** Takes in whether snapshots are allowed from now on; Home Assistant hears of it at once. */
+  allowSnapshots(allowed: boolean): void;
 }
 
 /** From so many short-lived connections in a row on, each further one is no news. */
@@ -84,11 +86,18 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   const broker = new URL(config.url).host;
   const trouble = troubleTeller(log, broker);
   const outbox = options.outbox ?? createOutbox(config.outbox, options.environment ?? process.env, log);
-  const receive = commandReceiver(topics, options.onCommand, log, (command) => {
-    if (command.name === "pause" || command.name === "resume") {
-      setPaused(command.name === "pause");
-    }
-  });
+  const receive = commandReceiver(
+    topics,
+    options.onCommand,
+    log,
+    (command) => {
+      if (command.name === "pause" || command.name === "resume") {
+        setPaused(command.name === "pause");
+      }
+    },
+    COMMAND_LIMITS,
+    config.homeAssistant.prefix,
+  );
   const discovery = homeAssistantDiscovery(
     {
       prefix: config.homeAssistant.prefix,
@@ -97,6 +106,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       topics,
       version: VERSION,
       snapshots: options.snapshots ?? false,
+      commands: config.commands,
     },
     config.homeAssistant.enabled,
     () => {
@@ -193,7 +203,8 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
         onConnect: opened,
         onMessage(topic, payload, packet) {
           if (connection === undefined || phase !== "running") return;
-          if (!discovery.message(topic, payload)) receive(connection, topic, payload, packet);
+          if (discovery.message(topic, payload) || !config.commands) return;
+          receive(connection, topic, payload, packet);
         },
         onClose: closed,
       },
@@ -221,9 +232,11 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       if (result.outcome === "refused")
         trouble.tell("the broker refuses availability", refusal(result.reason));
     });
-    current.subscribe(topics.commandFilter, (refused) => {
-      if (refused !== null) trouble.tell("the broker refuses the subscription to commands", refused);
-    });
+    if (config.commands) {
+      current.subscribe(topics.commandFilter, (refused) => {
+        if (refused !== null) trouble.tell("the broker refuses the subscription to commands", refused);
+      });
+    }
     // Events before the state: even a broker that hangs up after three messages then gets one event a connection.
     delivery.connected(current);
     for (const topic of retained) topic.connected(current);
@@ -346,6 +359,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       outbox.start(delivery.pump);
       open();
     },
+    allowSnapshots: (snapshots) => discovery.change({ snapshots }),
     event(event) {
       if (phase === "stopped") return;
       outbox.add(event);

@@ -6,6 +6,8 @@ import { tokenBucket } from "./rate-limit.js";
 export interface Discovery {
   /** The topic to be subscribed to; null when Home Assistant is turned off. */
   readonly birthTopic: string | null;
+  /** Takes what has changed of the device in, and tells it at once. */
+  change(changes: Partial<Pick<DiscoverySubject, "snapshots">>): void;
   connected(connection: Connection): void;
   disconnected(): void;
   /** Takes a message that is no command; true if it was Home Assistant's. */
@@ -20,15 +22,16 @@ const BIRTH_SPREAD = 3000;
  * takes an earlier telling back, so that the device disappears there.
  */
 export function homeAssistantDiscovery(
-  subject: DiscoverySubject,
+  initial: DiscoverySubject,
   enabled: boolean,
   onBirth: () => void,
   onRefused: (failure: ConnectionFailure) => void,
 ): Discovery {
-  const topic = discoveryTopic(subject);
-  const birth = birthTopic(subject.prefix);
+  const topic = discoveryTopic(initial);
+  const birth = birthTopic(initial.prefix);
   // Home Assistant starts once in a while; whoever says so every second is not it.
   const bucket = tokenBucket(3, 0.1);
+  let subject = initial;
   let connection: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
   let takenBack = false;
@@ -43,6 +46,12 @@ export function homeAssistantDiscovery(
 
   return {
     birthTopic: enabled ? birth : null,
+    change(changes) {
+      const before = JSON.stringify(discoveryPayload(subject));
+      subject = { ...subject, ...changes };
+      const now = JSON.stringify(discoveryPayload(subject));
+      if (enabled && now !== before) tell(now);
+    },
     connected(current) {
       connection = current;
       if (enabled) tell(JSON.stringify(discoveryPayload(subject)));
