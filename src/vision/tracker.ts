@@ -1,5 +1,6 @@
 import { assign, FORBIDDEN } from "./assignment.js";
 import { type Box, clamp, intersectionOverUnion } from "./box.js";
+import { createHoldUps } from "./hold-up.js";
 import type { Sighting } from "./sighting.js";
 
 /** A face followed through time. */
@@ -27,7 +28,7 @@ export interface Track {
 }
 
 export interface TrackerSettings {
-  /** Milliseconds without a sight that end a track. */
+  /** Milliseconds without a sight that end a track, also when no frame came in them (but see `createHoldUps`). */
   readonly lostAfter: number;
   /** Makes an id that was never given before. */
   readonly newId: () => string;
@@ -91,8 +92,11 @@ export function createTracker(settings: TrackerSettings): Tracker {
   let previousAt = Number.NEGATIVE_INFINITY;
   /** Seconds between frames, averaged. */
   let usualInterval = LEAST_INTERVAL;
+  const holdUps = createHoldUps();
 
   function update(sightings: readonly Sighting[], at: number): readonly Track[] {
+    // Who is where a face was before may be somebody else: nobody has looked for as long as ends a face.
+    if (holdUps.after(at, settings.lostAfter)) tracks = [];
     const elapsed = Number.isFinite(previousAt) ? clamp((at - previousAt) / 1000, 0, 1) : 0;
     previousAt = at;
     usualInterval += INTERVAL_GAIN * (elapsed - usualInterval);
@@ -148,6 +152,7 @@ export function createTracker(settings: TrackerSettings): Tracker {
     clear() {
       tracks = [];
       previousAt = Number.NEGATIVE_INFINITY;
+      holdUps.reset();
     },
   };
 }

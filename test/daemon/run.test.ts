@@ -127,6 +127,35 @@ describe("emotiond run", () => {
     await client.publishAsync("emotiond/test/cmd/pause", "", { qos: 1, retain: true });
   });
 
+  it("ends a face in a hold-up longer than lostAfter, as gone, and begins a new one", async () => {
+    const { child } = await start(
+      stillsConfig(broker.url, { events: { lostAfter: 1, updateInterval: 3600 } }),
+    );
+    await subscriber.until(() => live() > 0, 20_000);
+    const tracksOf = (type: EmotionEvent["type"]) =>
+      events()
+        .filter((event) => event.type === type)
+        .map((event) => event.track);
+    child.kill("SIGSTOP");
+    // What had been sent before arrives.
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
+    const before = tracksOf("new").filter((track) => !tracksOf("end").includes(track));
+    const told = events().length;
+    expect(before.length).toBeGreaterThan(0);
+    child.kill("SIGCONT");
+    await subscriber.until(() => before.every((track) => tracksOf("end").includes(track)), 3_000);
+    await subscriber.until(
+      () =>
+        events()
+          .slice(told)
+          .some(({ type }) => type === "new"),
+      20_000,
+    );
+    const ends = events().filter((event) => event.type === "end" && before.includes(event.track));
+    expect(ends.map(({ reason }) => reason)).toEqual(before.map(() => "gone"));
+    expect(new Set(tracksOf("new")).size).toBe(count("new"));
+  });
+
   async function subscribeRetainedPause(): Promise<void> {
     const before = await subscribe(broker.url, "emotiond/nothing");
     await before.client.publishAsync("emotiond/test/cmd/pause", "", { qos: 1, retain: false });

@@ -98,10 +98,69 @@ describe("the tracker", () => {
     const faces = tracker();
     for (let frame = 0; frame < 5; frame++) faces.update([face(100)], frame * 100);
     const again = { ...face(101), score: 0, by: "template", trackId: "track-1" } as const;
-    faces.update([again], 3_000);
+    for (let at = 500; at <= 3_000; at += 100) faces.update([again], at);
     expect(faces.tracks.map((track) => track.id)).toEqual(["track-1"]);
-    for (let at = 3_500; at <= 5_000; at += 100) faces.update([again], at);
+    for (let at = 3_100; at <= 5_000; at += 100) faces.update([again], at);
     expect(faces.tracks).toEqual([]);
+  });
+
+  it.each([1, 5, 10, 30])(
+    "ends a face in a hold-up longer than lostAfter at %i frames a second, and takes who is there then for somebody else",
+    (rate) => {
+      const lostAfter = 1_000;
+      const faces = tracker(lostAfter);
+      const frames = 10;
+      for (let frame = 0; frame < frames; frame++) faces.update([face(100)], (frame * 1000) / rate);
+      const last = ((frames - 1) * 1000) / rate;
+      faces.update([face(100)], last + 4_500);
+      expect(faces.tracks.map(({ id, since }) => [id, since])).toEqual([["track-2", last + 4_500]]);
+      // A second one as the first, and two in a row.
+      for (let frame = 1; frame <= 5; frame++)
+        faces.update([face(100)], last + 4_500 + (frame * 1000) / rate);
+      const again = last + 4_500 + 5000 / rate;
+      faces.update([face(100)], again + 4_500);
+      expect(faces.tracks.map((track) => track.id)).toEqual(["track-3"]);
+      faces.update([face(100)], again + 9_000);
+      expect(faces.tracks.map((track) => track.id)).toEqual(["track-4"]);
+    },
+  );
+
+  it("lives through a hold-up that is shorter than lostAfter", () => {
+    const faces = tracker(5_000);
+    for (let frame = 0; frame < 10; frame++) faces.update([face(100)], frame * 100);
+    faces.update([face(100)], 900 + 4_900);
+    expect(faces.tracks.map((track) => track.id)).toEqual(["track-1"]);
+  });
+
+  it.each([0.2, 0.5, 0.9])(
+    "follows a face of a camera with %f frames a second, whose gaps are longer",
+    (rate) => {
+      const faces = tracker(1_000);
+      const interval = 1000 / rate;
+      let at = 0;
+      for (let frame = 0; frame < 20; frame++) {
+        faces.update([face(100 + frame)], at);
+        // No clock of a slow camera is exact.
+        at += interval * (frame % 2 === 0 ? 0.8 : 1.2);
+      }
+      expect(faces.tracks.map(({ id, confirmed }) => [id, confirmed])).toEqual([["track-1", true]]);
+      // Whom the next frame does not show is gone.
+      faces.update([], at);
+      expect(faces.tracks).toEqual([]);
+      // And its own hold-ups end faces as well.
+      for (let frame = 0; frame < 5; frame++) faces.update([face(100)], at + (frame + 1) * interval);
+      faces.update([face(100)], at + 5 * interval + 4 * interval);
+      expect(faces.tracks.map((track) => track.id)).toEqual(["track-3"]);
+    },
+  );
+
+  it("follows faces again when a quick camera becomes a slow one", () => {
+    const faces = tracker(1_000);
+    for (let frame = 0; frame < 30; frame++) faces.update([face(100)], frame * 100);
+    for (let frame = 1; frame <= 10; frame++) faces.update([face(100)], 2_900 + frame * 4_000);
+    const id = faces.tracks[0]?.id;
+    for (let frame = 11; frame <= 20; frame++) faces.update([face(100)], 2_900 + frame * 4_000);
+    expect(faces.tracks.map((track) => track.id)).toEqual([id]);
   });
 
   it("remembers how far a head is tilted, and smooths it", () => {
