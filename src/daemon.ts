@@ -14,7 +14,7 @@ import { createScorer } from "./emotion/scorer.js";
 import { createLifecycle, type Instant, rfc3339 } from "./events/lifecycle.js";
 import type { EmotionEvent, EndReason, Health } from "./events/schema.js";
 import { createPipelineMeter } from "./meter.js";
-import { readMqttCredentials } from "./mqtt/credentials.js";
+import { passwordInTheClear, readMqttCredentials } from "./mqtt/credentials.js";
 import type { Command, CommandResult } from "./mqtt/publisher.js";
 import { type Outlets, openOutlets } from "./outlets.js";
 import { createPipeline, type Stage } from "./pipeline.js";
@@ -102,7 +102,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const meter = createPipelineMeter();
 
   // Wrong ones are told before anything is started.
-  readMqttCredentials(config.mqtt, environment);
+  const exposed = passwordInTheClear(config.mqtt.url, readMqttCredentials(config.mqtt, environment));
+  if (exposed !== null) logger.warn(exposed);
   let masks = createMasks(config.privacy.masks);
   const camera = createCamera(
     config.source,
@@ -136,7 +137,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const found = await record?.read();
   let paused = found?.paused ?? false;
   if (paused) {
-    const message = "paused, as before the last stop, until the command resume";
+    const deaf = config.mqtt.commands ? "" : " (which mqtt.commands: false keeps from being taken)";
+    const message = `paused, as before the last stop, until the command resume${deaf}`;
     if (found?.doubt === null) logger.info(message);
     else logger.warn({ reason: found?.doubt }, `${message}: in doubt the camera stays off`);
   }

@@ -1,9 +1,14 @@
 import { resolve } from "node:path";
 import { connectAsync } from "mqtt";
 import type { MqttConfig } from "../config/schema.js";
-import { type MqttCredentials, readMqttCredentials, unlogged } from "../mqtt/credentials.js";
+import {
+  type MqttCredentials,
+  passwordInTheClear,
+  readMqttCredentials,
+  unlogged,
+} from "../mqtt/credentials.js";
 import { type ConnectionFailure, failureOf, localFailure, refusesVersion } from "../mqtt/failure.js";
-import { type Finding, fail, ok } from "./finding.js";
+import { type Finding, fail, ok, warn } from "./finding.js";
 import {
   findServicePassword,
   type ServiceManager,
@@ -33,8 +38,10 @@ export async function checkBroker(
     isService || file === undefined ? undefined : await findServicePassword(resolve(file), manager);
   const settings = password?.kind === "file" ? { ...mqtt, passwordFile: password.path } : mqtt;
   let failure: ConnectionFailure | undefined;
+  let exposed: string | null;
   try {
     const credentials = readMqttCredentials(settings);
+    exposed = passwordInTheClear(mqtt.url, credentials);
     failure = await greet(mqtt.url, credentials, 5);
     // As the daemon does: some brokers know MQTT 3.1.1 alone, and old ones just hang up.
     if (failure !== undefined && (refusesVersion(failure) || failure.code === CLOSED_EARLY.code)) {
@@ -45,13 +52,13 @@ export async function checkBroker(
     return fail((error as Error).message);
   }
   if (failure === undefined) {
-    return ok(
-      `${where} lets us in${password?.kind === "file" ? `, with the password in ${password.path}` : ""}`,
-    );
+    const how = password?.kind === "file" ? `, with the password in ${password.path}` : "";
+    const text = `${where} lets us in${how}`;
+    return exposed === null ? ok(text) : warn(`${text}; ${exposed}`);
   }
   const hint =
     REFUSALS.has(failure.code) && password !== undefined ? passwordHint(password, mqtt, file ?? "") : "";
-  return fail(`${where}: ${failure.message}${hint}`);
+  return fail(`${where}: ${failure.message}${hint}${exposed === null ? "" : `; ${exposed}`}`);
 }
 
 /** Says hello to the broker, and goodbye. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { BlockList, isIP } from "node:net";
 import { join } from "node:path";
 import type { MqttConfig } from "../config/schema.js";
 
@@ -80,6 +81,25 @@ export function readMqttCredentials(
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
+}
+
+/**
+ * What to say of a password that goes over a network unencrypted; null where none does, or only within this machine.
+ */
+export function passwordInTheClear(url: string, { password }: MqttCredentials): string | null {
+  const { protocol, host, hostname } = new URL(url);
+  if (password === undefined || !["mqtt:", "ws:"].includes(protocol) || isThisMachine(hostname)) return null;
+  return `mqtt.url: the password goes to ${host} unencrypted, for all on the way to read: use ${protocol.replace(":", "s:")}//`;
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
+function isThisMachine(hostname: string): boolean {
+  const host = hostname.toLowerCase().replace(/^\[|\]$/g, "");
+  if (isIP(host) !== 0) return LOOPBACK.check(host, isIP(host) === 4 ? "ipv4" : "ipv6");
+  return /^(.+\.)?localhost\.?$/.test(host);
 }
 
 function readPassword(config: MqttConfig, env: NodeJS.ProcessEnv): string | undefined {

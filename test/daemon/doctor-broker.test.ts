@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { checkBroker } from "../../src/commands/check-broker.js";
@@ -8,7 +8,7 @@ import { findServicePassword, type ServiceManager } from "../../src/commands/ser
 import { defaultConfig } from "../../src/config/load.js";
 import type { MqttConfig } from "../../src/config/schema.js";
 import { startEmbeddedBroker } from "../../src/mqtt/broker.js";
-import { type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
+import { freePort, type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
 
 /** As mosquitto_passwd takes it on its command line. */
 const PASSWORD = "a secret of the test";
@@ -175,6 +175,33 @@ describe("the doctor's line about the broker", () => {
     expect(await checkBroker(gone, undefined)).toEqual({
       verdict: "fail",
       text: "127.0.0.1:1: nothing listens there: start the broker, or correct mqtt.url",
+    });
+  });
+
+  it("warns of a password that goes over the network unencrypted, whether the broker is there or not", async ({
+    skip,
+  }) => {
+    const addresses = Object.values(networkInterfaces()).flatMap((some) => some ?? []);
+    const outside = addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+    if (outside === undefined) return skip("this machine has no address but loopback");
+    const port = await freePort();
+    const open = await startMosquitto(["allow_anonymous true", `listener ${port} ${outside}`]);
+    keep("emotiond.mqtt.password");
+    const plain = { ...settings, url: `mqtt://${outside}:${port}` };
+    const warning = `mqtt.url: the password goes to ${outside}:${port} unencrypted`;
+    try {
+      expect(await checkBroker(plain, config, manager())).toMatchObject({
+        verdict: "warn",
+        text: expect.stringContaining(warning),
+      });
+      const { username: _, ...anonymous } = plain;
+      expect(await checkBroker(anonymous, undefined)).toMatchObject({ verdict: "ok" });
+    } finally {
+      await open.stop();
+    }
+    expect(await checkBroker(plain, config, manager())).toMatchObject({
+      verdict: "fail",
+      text: expect.stringContaining(warning),
     });
   });
 });

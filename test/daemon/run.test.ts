@@ -251,6 +251,43 @@ describe("emotiond run", () => {
     expect(subscriber.on("emotiond/test/snapshot")).toHaveLength(0);
   });
 
+  it("reloads what Home Assistant shows: a picture and its button, as privacy.snapshots says", async () => {
+    const homeAssistant = await subscribe(broker.url, "homeassistant/device/emotiond-test/config");
+    const shown = () => {
+      const last = homeAssistant.received.at(-1)?.text ?? "{}";
+      return Object.keys(
+        (JSON.parse(last) as { components?: { snapshot?: object } }).components?.snapshot ?? {},
+      );
+    };
+    try {
+      const config = stillsConfig(broker.url);
+      const { child, says } = await start(config);
+      await homeAssistant.until(() => shown().join() === "platform", 20_000);
+      const file = child.spawnargs.at(-1) ?? "";
+      writeFileSync(file, JSON.stringify({ ...config, privacy: { snapshots: true } }));
+      child.kill("SIGHUP");
+      await homeAssistant.until(() => shown().includes("image_topic"), 20_000);
+      writeFileSync(file, JSON.stringify(config));
+      child.kill("SIGHUP");
+      await homeAssistant.until(() => shown().join() === "platform", 20_000);
+      await says("configuration reloaded");
+    } finally {
+      await homeAssistant.end();
+    }
+  });
+
+  it("says once at the start that a password goes over the network unencrypted", async () => {
+    const passwordFile = join(mkdtempSync(join(tmpdir(), "emotiond-password-")), "password");
+    writeFileSync(passwordFile, "hunter2");
+    const mqtt = { url: "mqtt://192.0.2.99:1", username: "u", passwordFile };
+    const { child, says, stderr, finished } = await start(stillsConfig("", { mqtt }));
+    await says("no connection to the broker", 30_000);
+    child.kill("SIGTERM");
+    await finished;
+    expect(stderr().match(/the password goes to 192\.0\.2\.99:1 unencrypted/g)).toHaveLength(1);
+    expect(stderr()).not.toContain("hunter2");
+  });
+
   it("goes over to a faster engine once it is known, and loses no face by it", async () => {
     const model = writeModelSlowInInt8();
     const { says, finished, child } = await start(

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { configSchema, defaultDevice } from "../../src/config/schema.js";
 import { backoffDelay } from "../../src/mqtt/backoff.js";
 import { MAX_COMMAND_BYTES, parseCommand } from "../../src/mqtt/commands.js";
-import { MqttCredentialError, readMqttCredentials } from "../../src/mqtt/credentials.js";
+import { MqttCredentialError, passwordInTheClear, readMqttCredentials } from "../../src/mqtt/credentials.js";
 import { memoryOutbox } from "../../src/mqtt/outbox.js";
 import { tokenBucket } from "../../src/mqtt/rate-limit.js";
 import { answerTopic, clientIdOf, commandName, topicsOf } from "../../src/mqtt/topics.js";
@@ -323,5 +323,35 @@ describe("credentials", () => {
     );
     expect(read({ cert: "/a" })).toThrow(/^mqtt.key: missing/);
     expect(read({ passwordFile: file("p", "x") })).toThrow(/^mqtt.username: missing/);
+  });
+
+  it("with a password in the clear are told of, where another machine's network carries it", () => {
+    const secret = { username: "u", password: "p" };
+    for (const url of [
+      "mqtt://broker:1883",
+      "ws://192.168.1.2/mqtt",
+      "mqtt://128.0.0.1",
+      "mqtt://[fe80::1]",
+    ]) {
+      const told = passwordInTheClear(url, secret);
+      expect(told).toContain(`goes to ${new URL(url).host} unencrypted`);
+      expect(told).toContain(url.startsWith("ws") ? "use wss://" : "use mqtts://");
+      expect(passwordInTheClear(url, { username: "u" })).toBeNull();
+      expect(passwordInTheClear(url.replace("://", "s://"), secret)).toBeNull();
+    }
+    for (const host of [
+      "localhost",
+      "LocalHost:1884",
+      "127.0.0.1",
+      "127.3.2.1",
+      "[::1]",
+      "[::ffff:127.0.0.1]",
+    ]) {
+      expect(passwordInTheClear(`mqtt://${host}`, secret)).toBeNull();
+      expect(passwordInTheClear(`ws://${host}/x`, secret)).toBeNull();
+    }
+    for (const name of ["localhost.example.com", "mylocalhost"]) {
+      expect(passwordInTheClear(`mqtt://${name}`, secret)).not.toBeNull();
+    }
   });
 });
