@@ -5,6 +5,7 @@ import { type MqttCredentials, unlogged } from "./credentials.js";
 import { brokerFailure, type ConnectionFailure, failureOf, localFailure, refusal } from "./failure.js";
 import { fifo } from "./fifo.js";
 import { ownSocket } from "./own-socket.js";
+import { inTurns } from "./turns.js";
 
 export type MqttVersion = 4 | 5;
 
@@ -103,6 +104,8 @@ export function openConnection(
     socket.on("error", () => {});
   };
   const client = mqtt.connect(options.url, { ...clientOptions(options), ...ownSocket(options.url, take) });
+  const turn = inTurns(() => ended);
+  client.handleMessage = (_packet, done) => turn(done);
 
   function finish(reason: ConnectionFailure): void {
     if (ended) return;

@@ -10,6 +10,7 @@ import { MqttCredentialError, passwordInTheClear, readMqttCredentials } from "..
 import { memoryOutbox } from "../../src/mqtt/outbox.js";
 import { tokenBucket } from "../../src/mqtt/rate-limit.js";
 import { answerTopic, clientIdOf, commandName, topicsOf } from "../../src/mqtt/topics.js";
+import { inTurns } from "../../src/mqtt/turns.js";
 import { mqttConfig, sampleEvent } from "./support/samples.js";
 
 const topics = topicsOf("emotiond", "kitchen");
@@ -244,6 +245,35 @@ describe("token bucket", () => {
     expect([0, 0, 0, 0].map((now) => bucket.take(now))).toEqual([true, true, true, false]);
     expect(bucket.take(499)).toBe(false);
     expect([1000, 1000, 1000].map((now) => bucket.take(now))).toEqual([true, true, false]);
+  });
+});
+
+describe("turns", () => {
+  it("let what else is due come between a row of messages and the next", async () => {
+    const order: string[] = [];
+    const turn = inTurns(() => false, 3);
+    const take = (left: number): void => {
+      if (left === 0) return;
+      turn(() => {
+        order.push("message");
+        take(left - 1);
+      });
+    };
+    take(6);
+    expect(order).toEqual(["message", "message"]);
+    setImmediate(() => order.push("frame"));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(order).toEqual([...Array(5).fill("message"), "frame", "message"]);
+  });
+
+  it("end with the connection", async () => {
+    let over = false;
+    let taken = 0;
+    const turn = inTurns(() => over, 1);
+    turn(() => taken++);
+    over = true;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(taken).toBe(0);
   });
 });
 
