@@ -1,13 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
-import { connectAsync } from "mqtt";
 import type { MqttConfig } from "../config/schema.js";
-import {
-  type MqttCredentials,
-  passwordInTheClear,
-  readMqttCredentials,
-  unlogged,
-} from "../mqtt/credentials.js";
-import { type ConnectionFailure, failureOf, localFailure, refusesVersion } from "../mqtt/failure.js";
+import { openConnection } from "../mqtt/connection.js";
+import { type MqttCredentials, passwordInTheClear, readMqttCredentials } from "../mqtt/credentials.js";
+import { type ConnectionFailure, localFailure, refusesVersion } from "../mqtt/failure.js";
 import { type Finding, fail, ok, warn } from "./finding.js";
 import {
   findServicePassword,
@@ -17,6 +13,7 @@ import {
 } from "./service-credential.js";
 
 const BROKER_PATIENCE = 4_000;
+const GOODBYE = 500;
 const CLOSED_EARLY = localFailure("closed-early");
 /** The broker's codes for who it does not let in. */
 const REFUSALS = new Set(["mqtt-4", "mqtt-5", "mqtt-134", "mqtt-135"]);
@@ -61,28 +58,36 @@ export async function checkBroker(
   return fail(`${where}: ${failure.message}${hint}${exposed === null ? "" : `; ${exposed}`}`);
 }
 
-/** Says hello to the broker, and goodbye. */
-async function greet(
+/** Says hello to the broker, and goodbye, over a connection as the daemon's own: no broker can end this process. */
+function greet(
   url: string,
   credentials: MqttCredentials,
-  protocolVersion: 4 | 5,
+  version: 4 | 5,
 ): Promise<ConnectionFailure | undefined> {
-  try {
-    const options = {
-      ...unlogged(credentials),
-      log: () => {},
-      protocolVersion,
-      reconnectPeriod: 0,
-      connectTimeout: BROKER_PATIENCE,
-    };
-    const client = await connectAsync(url, options, false);
-    await client.endAsync();
-    return undefined;
-  } catch (error) {
-    // mqtt.js' words for a broker that hangs up.
-    if ((error as Error).message === "Couldn't connect to server") return CLOSED_EARLY;
-    return failureOf(error);
-  }
+  return new Promise((resolve) => {
+    let letIn = false;
+    openConnection(
+      {
+        url,
+        version,
+        clientId: `doctor-${randomBytes(6).toString("hex")}`,
+        credentials,
+        // The service's would say that it has gone.
+        will: null,
+        keepalive: 30,
+        connectTimeout: BROKER_PATIENCE,
+        ackTimeout: BROKER_PATIENCE,
+      },
+      {
+        onConnect(connection) {
+          letIn = true;
+          void connection.close(GOODBYE);
+        },
+        onMessage() {},
+        onClose: (failure) => resolve(letIn ? undefined : failure),
+      },
+    );
+  });
 }
 
 /** What to do about the password when the broker does not let us in. */

@@ -107,7 +107,9 @@ export function commandReceiver(
         (delivery) => {
           current.due -= 1;
           if (delivery.outcome === "refused") {
-            warn("the broker refused the answer to a command", { reason: delivery.reason });
+            warn(`the broker refused the answer to a command: ${delivery.failure.message}`, {
+              code: delivery.failure.code,
+            });
           }
         },
       );

@@ -3,12 +3,23 @@ import type { Health } from "../events/schema.js";
 import { VERSION } from "../version.js";
 import { COMMAND_LIMITS, commandReceiver } from "./answering.js";
 import { type BackoffLimits, backoffDelay } from "./backoff.js";
+import { commandSchemas } from "./commands.js";
 import { type Connection, type MqttVersion, openConnection } from "./connection.js";
 import { createOutbox } from "./create-outbox.js";
 import { MqttCredentialError, type MqttCredentials } from "./credentials.js";
 import { deliverFrom } from "./delivery.js";
 import { homeAssistantDiscovery } from "./discovery.js";
-import { type ConnectionFailure, localFailure, refusal, refusesVersion } from "./failure.js";
+import {
+  type ConnectionFailure,
+  isLimit,
+  limitOf,
+  localFailure,
+  refusesVersion,
+  refusesWill,
+  WHOLE_WILL,
+  type Will,
+} from "./failure.js";
+import type { BrokerLimits } from "./limits.js";
 import type { MqttLog } from "./log.js";
 import type { Outbox } from "./outbox.js";
 import type { CommandHandler, Publisher } from "./publisher.js";
@@ -85,6 +96,10 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   const topics = topicsOf(config.baseTopic, device);
   const broker = new URL(config.url).host;
   const trouble = troubleTeller(log, broker);
+  /** What the broker does not take by its own words is no news at the next connection either. */
+  const limitsTold = troubleTeller(log, broker);
+  const tell = (what: string, failure: ConnectionFailure) =>
+    (isLimit(failure) ? limitsTold : trouble).tell(what, failure);
   const outbox = options.outbox ?? createOutbox(config.outbox, options.environment ?? process.env, log);
   const receive = commandReceiver(
     topics,
@@ -114,18 +129,18 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       paused.renew();
     },
     (failure) =>
-      trouble.tell(
+      tell(
         "the broker refuses Home Assistant's discovery (mqtt.homeAssistant.enabled: false turns it off)",
         failure,
       ),
   );
   const state = retainedTopic(
     topics.state,
-    (failure) => trouble.tell("the broker refuses the state", failure),
+    (failure) => tell("the broker refuses the state", failure),
     () => notify(),
   );
   const paused = retainedTopic(topics.paused, (failure) =>
-    trouble.tell("the broker refuses whether it is paused", failure),
+    tell("the broker refuses whether it is paused", failure),
   );
   // Only for Home Assistant's switch; without it, who pauses knows it.
   const retained = config.homeAssistant.enabled ? [state, paused] : [state];
@@ -144,6 +159,8 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   /** False while 3.1.1 is only a guess: what hung up on MQTT 5 may have been no broker. */
   let versionProven = false;
   let failures = 0;
+  /** As much of the last will as the broker takes. */
+  let will: Will = WHOLE_WILL;
   /** Acknowledgements are waited for twice as long after each time they did not come. */
   let ackTimeout = timing.ackTimeout;
   /** Connections in a row that were lost before they had lasted `stableAfter`. */
@@ -167,12 +184,12 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       ackTimeout = timing.ackTimeout;
       notify();
     },
-    onRefused(reason, forGood) {
-      trouble.tell(
+    onRefused(failure, forGood) {
+      tell(
         forGood
           ? "the broker refused an event for good; it is dropped"
           : "the broker refuses events; they are kept",
-        refusal(reason),
+        failure,
       );
     },
   });
@@ -194,7 +211,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
         version,
         clientId: clientIdOf(config.baseTopic, device),
         credentials,
-        will: { topic: topics.availability, payload: "offline" },
+        will: { topic: topics.availability, payload: "offline", ...will },
         keepalive: timing.keepalive,
         connectTimeout: timing.connectTimeout,
         ackTimeout,
@@ -211,8 +228,38 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     );
   }
 
-  function opened(current: Connection): void {
+  /** Says once what the broker cannot do, and what that costs. */
+  function tellLimits(limits: BrokerLimits): void {
+    if (limits.maximumQos === 0) {
+      tell(
+        "the broker acknowledges nothing, so that an event which is on its way when a connection breaks is lost",
+        limitOf("qos", "its Maximum QoS is 0 (in mosquitto: max_qos)"),
+      );
+    }
+    if (!limits.retain) {
+      tell(
+        "the broker keeps nothing for those who come later: availability, state, health and Home Assistant's discovery reach only who is there",
+        limitOf("retain", "it has no retained messages (in mosquitto: retain_available)"),
+      );
+    }
+  }
+
+  function subscribeToCommands(current: Connection, { wildcards }: BrokerLimits): void {
+    const filters = wildcards
+      ? [topics.commandFilter]
+      : Object.keys(commandSchemas).map((name) => topics.commandFilter.replace(/\+$/, name));
+    for (const filter of filters) {
+      current.subscribe(filter, (refused) => {
+        if (refused !== null) tell("the broker refuses the subscription to commands", refused);
+      });
+    }
+  }
+
+  function opened(current: Connection, limits: BrokerLimits): void {
     connection = current;
+    // What it could not do it may do by now: the next will is tried whole, if this CONNACK says that it can.
+    will = { qos: limits.maximumQos === 1 ? 1 : will.qos, retain: limits.retain || will.retain };
+    tellLimits(limits);
     openedAt = performance.now();
     if (version === 5) versionProven = true;
     const waiting = outbox.size();
@@ -229,14 +276,9 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     tick = setInterval(delivery.pump, Math.max(10, timing.lateAfter / 4));
     tick.unref();
     current.publish({ topic: topics.availability, payload: "online", qos: 1, retain: true }, (result) => {
-      if (result.outcome === "refused")
-        trouble.tell("the broker refuses availability", refusal(result.reason));
+      if (result.outcome === "refused") tell("the broker refuses availability", result.failure);
     });
-    if (config.commands) {
-      current.subscribe(topics.commandFilter, (refused) => {
-        if (refused !== null) trouble.tell("the broker refuses the subscription to commands", refused);
-      });
-    }
+    if (config.commands) subscribeToCommands(current, limits);
     // Events before the state: even a broker that hangs up after three messages then gets one event a connection.
     delivery.connected(current);
     for (const topic of retained) topic.connected(current);
@@ -244,7 +286,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     if (discovery.birthTopic !== null) {
       current.subscribe(discovery.birthTopic, (refused) => {
         if (refused === null) return;
-        trouble.tell("the broker refuses the subscription to Home Assistant's status", refused);
+        tell("the broker refuses the subscription to Home Assistant's status", refused);
       });
     }
     notify();
@@ -294,6 +336,12 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
         `the broker refuses MQTT ${refused === 5 ? "5, trying 3.1.1" : "3.1.1, trying 5"}`,
       );
       return refused === 5;
+    }
+    const less = refusesWill(failure, will);
+    if (less !== null) {
+      will = less;
+      log.info({ broker, ...will }, "the broker does not take the last will as it is, trying with less");
+      return true;
     }
     // Some old brokers just hang up on MQTT 5; one that is restarting does too, so both versions take turns.
     if (failure.code === "closed-early" && !versionProven) version = version === 5 ? 4 : 5;
@@ -368,7 +416,12 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     state: (newest) => state.set(JSON.stringify(newest)),
     health(health: Health) {
       if (connection === undefined || connection.congested()) return;
-      connection.publish({ topic: topics.health, payload: JSON.stringify(health), qos: 0, retain: true });
+      connection.publish(
+        { topic: topics.health, payload: JSON.stringify(health), qos: 0, retain: true },
+        (delivery) => {
+          if (delivery.outcome === "refused") tell("the broker refuses health", delivery.failure);
+        },
+      );
     },
     paused: setPaused,
     stats: () => ({

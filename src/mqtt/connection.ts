@@ -1,9 +1,12 @@
 import { Socket } from "node:net";
-import mqtt, { type IClientOptions, type IPublishPacket } from "mqtt";
+import type { Duplex, Writable } from "node:stream";
+import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import type { ISubackPacket } from "mqtt-packet";
 import { type MqttCredentials, unlogged } from "./credentials.js";
-import { brokerFailure, type ConnectionFailure, failureOf, localFailure, refusal } from "./failure.js";
+import { type ConnectionFailure, failureOf, localFailure, refusal, sizeLimit } from "./failure.js";
 import { fifo } from "./fifo.js";
+import { incomingPackets } from "./incoming.js";
+import { type BrokerLimits, brokerLimits, fits } from "./limits.js";
 import { ownSocket } from "./own-socket.js";
 import { inTurns } from "./turns.js";
 
@@ -21,8 +24,8 @@ export interface Message {
 /** What became of a message at QoS 1. */
 export type Delivery =
   | { readonly outcome: "acknowledged" }
-  /** The broker took it in and refused it; the connection lives. */
-  | { readonly outcome: "refused"; readonly reason: number };
+  /** The broker refused it, or has said beforehand that it would; the connection lives. */
+  | { readonly outcome: "refused"; readonly reason: number; readonly failure: ConnectionFailure };
 
 export interface Connection {
   readonly version: MqttVersion;
@@ -32,7 +35,9 @@ export interface Connection {
   readonly maximumPacketSize: number;
   /**
    * Sends a message. For QoS 1, `done` is called once when the broker has answered; never if the connection
-   * breaks before: then `onClose` comes.
+   * breaks before: then `onClose` comes. For QoS 0 it is called only when the broker's limits forbid the message.
+   * Where the broker takes QoS 0 alone, or retains nothing, the message is sent so; what was to be acknowledged counts
+   * as acknowledged when it has been written.
    */
   publish(message: Message, done?: (delivery: Delivery) => void): void;
   /** Subscribes at QoS 1, without the broker's retained messages where the version can say so. */
@@ -50,7 +55,12 @@ export interface ConnectionOptions {
   readonly version: MqttVersion;
   readonly clientId: string;
   readonly credentials: MqttCredentials;
-  readonly will: { readonly topic: string; readonly payload: string };
+  readonly will: {
+    readonly topic: string;
+    readonly payload: string;
+    readonly qos: 0 | 1;
+    readonly retain: boolean;
+  } | null;
   /** Seconds. */
   readonly keepalive: number;
   /** Milliseconds for the network, TLS and CONNACK together. */
@@ -60,14 +70,16 @@ export interface ConnectionOptions {
 }
 
 export interface ConnectionEvents {
-  onConnect(connection: Connection): void;
+  onConnect(connection: Connection, limits: BrokerLimits): void;
   onMessage(topic: string, payload: Buffer, packet: IPublishPacket): void;
   /** Once, and last: the connection ended, or never came to be. */
   onClose(failure: ConnectionFailure): void;
 }
 
-/** Commands are small; a broker that keeps to MQTT 5 does not even send what is larger. */
-const LARGEST_INCOMING = 64 * 1024;
+/** Bytes. Commands are small; a broker that keeps to MQTT 5 does not even send what is larger. */
+export const LARGEST_INCOMING = 64 * 1024;
+/** MQTT 5's reason for a packet that is too large. */
+const PACKET_TOO_LARGE = 0x95;
 const CONGESTED_BYTES = 256 * 1024;
 /** How often, within `ackTimeout`, it is looked whether an acknowledgement has come. */
 const LOOKS = 10;
@@ -93,6 +105,7 @@ export function openConnection(
   let looks = 0;
   let watch: NodeJS.Timeout | undefined;
   let whenEnded = () => {};
+  let limits: BrokerLimits = brokerLimits(undefined);
   /** Below TLS or a web socket, if there is one. */
   let tcp: Socket | undefined;
   const take = (socket: Socket) => {
@@ -106,20 +119,27 @@ export function openConnection(
   const client = mqtt.connect(options.url, { ...clientOptions(options), ...ownSocket(options.url, take) });
   const turn = inTurns(() => ended);
   client.handleMessage = (_packet, done) => turn(done);
+  const incoming = incomingPackets(options.version, LARGEST_INCOMING);
+  readThrough(client, (bytes, hand) => {
+    if (ended) return;
+    const { packets, failure: fault } = incoming.take(bytes);
+    for (const packet of packets) {
+      if (!ended) hand(packet);
+    }
+    if (fault !== null) abort(fault);
+  });
 
   function finish(reason: ConnectionFailure): void {
     if (ended) return;
     ended = true;
     clearInterval(watch);
-    client.removeAllListeners();
-    // A late error of a socket that is being torn down has nobody to go to, and must not end the process.
-    client.on("error", () => {});
     // After a plain close the kernel goes on trying to deliver what the socket holds, and an event written before a
     // network failure would arrive long after it, saying that it is fresh. A reset throws it away.
     if (connected && tcp?.destroyed === false) tcp.resetAndDestroy();
     else tcp?.destroy();
-    // There is no stream when it could not even be made.
-    if (client.stream !== undefined) client.end(true);
+    // Not at once: this may have been called out of a loop of mqtt.js' over what end() takes away from it. There is no
+    // stream when it could not even be made.
+    if (client.stream !== undefined) setImmediate(() => client.end(true));
     whenEnded();
     events.onClose(failure ?? reason);
   }
@@ -129,7 +149,45 @@ export function openConnection(
     finish(reason);
   }
 
-  const receiveMaximum = () => client.serverProperties?.receiveMaximum ?? 65_535;
+  /** Calls back when mqtt.js and the caller are done with what they are at. */
+  function later(call: () => void): void {
+    setImmediate(() => {
+      if (!ended) call();
+    });
+  }
+
+  /** The message as the broker takes it; null if it takes none of this size. */
+  function fitted(message: Message): Message | null {
+    const { topic, payload, properties } = message;
+    const qos = message.qos === 1 ? limits.maximumQos : 0;
+    const retain = message.retain && limits.retain;
+    const packet = {
+      cmd: "publish" as const,
+      topic,
+      payload,
+      qos,
+      retain,
+      dup: false,
+      messageId: 1,
+      ...(properties ? { properties } : {}),
+    };
+    return fits(packet, options.version, limits) ? { ...message, qos, retain } : null;
+  }
+
+  function publish(message: Message, done?: (delivery: Delivery) => void): void {
+    const fitting = fitted(message);
+    if (fitting === null) {
+      const refused = sizeLimit(limits.maximumPacketSize);
+      later(() => done?.({ outcome: "refused", reason: PACKET_TOO_LARGE, failure: refused }));
+    } else if (fitting.qos === 1) {
+      if (acksDue >= limits.receiveMaximum) waiting.push(() => send(fitting, done));
+      else send(fitting, done);
+    } else {
+      send(fitting, () => {
+        if (message.qos === 1) later(() => done?.({ outcome: "acknowledged" }));
+      });
+    }
+  }
 
   function send({ topic, payload, qos, retain, properties }: Message, done?: (delivery: Delivery) => void) {
     if (qos === 1) {
@@ -137,14 +195,19 @@ export function openConnection(
       acksDue += 1;
     }
     client.publish(topic, payload, { qos, retain, ...(properties ? { properties } : {}) }, (error) => {
-      if (ended || qos === 0) return;
+      if (ended) return;
+      if (qos === 0) {
+        if (!error) done?.({ outcome: "acknowledged" });
+        return;
+      }
       acksDue -= 1;
       looks = 0;
       waiting.shift()?.();
       const reason = error && "code" in error ? error.code : undefined;
       if (error === undefined || error === null) done?.({ outcome: "acknowledged" });
-      else if (typeof reason === "number") done?.({ outcome: "refused", reason });
-      else abort(failureOf(error));
+      else if (typeof reason === "number") done?.({ outcome: "refused", reason, failure: refusal(reason) });
+      // mqtt.js has given the connection up: the event that says why follows at once, and comes before this.
+      else later(() => abort(failureOf(error)));
     });
   }
 
@@ -156,18 +219,28 @@ export function openConnection(
 
   const connection = (): Connection => ({
     version: options.version,
-    receiveMaximum: receiveMaximum(),
-    maximumPacketSize: client.serverProperties?.maximumPacketSize ?? 268_435_455,
+    receiveMaximum: limits.receiveMaximum,
+    maximumPacketSize: limits.maximumPacketSize,
     publish(message, done) {
-      if (ended) return;
-      if (message.qos === 1 && acksDue >= receiveMaximum()) waiting.push(() => send(message, done));
-      else send(message, done);
+      if (!ended) publish(message, done);
     },
     subscribe(filter, done) {
       if (ended) return;
-      client.subscribe(filter, { qos: 1, rh: 2, rap: true, nl: false }, (error) => {
+      const asked = { qos: 1, rh: 2, rap: true, nl: false } as const;
+      const packet = {
+        cmd: "subscribe" as const,
+        messageId: 1,
+        subscriptions: [{ topic: filter, ...asked }],
+      };
+      if (!fits(packet, options.version, limits)) {
+        later(() => done(sizeLimit(limits.maximumPacketSize)));
+        return;
+      }
+      client.subscribe(filter, asked, (error) => {
         if (ended) return;
-        done(error ? (subscriptionRefusal(error) ?? failureOf(error)) : null);
+        const refused = error ? subscriptionRefusal(error) : null;
+        if (error && refused === null) later(() => abort(failureOf(error)));
+        else done(refused);
       });
     },
     congested: () => client.stream.writableLength > CONGESTED_BYTES,
@@ -189,18 +262,16 @@ export function openConnection(
     abort,
   });
 
-  client.once("connect", () => {
+  client.once("connect", ({ properties }) => {
+    if (ended) return;
     connected = true;
+    limits = brokerLimits(properties);
     watch = setInterval(giveUpIfSilent, Math.max(10, options.ackTimeout / LOOKS));
     watch.unref();
-    events.onConnect(connection());
+    events.onConnect(connection(), limits);
   });
   client.on("message", (topic, payload, packet) => {
     if (!ended) events.onMessage(topic, payload, packet);
-  });
-  client.on("disconnect", (packet) => {
-    if (packet.reasonCode !== undefined && packet.reasonCode !== 0)
-      failure ??= brokerFailure(packet.reasonCode);
   });
   // mqtt.js leaves the socket open after some errors (of its parser, for one).
   client.on("error", (error) => {
@@ -221,14 +292,38 @@ export function openConnection(
   return { abort };
 }
 
+/** Makes `client` hear only what `read` hands on; what it says goes to its stream as ever. */
+function readThrough(
+  client: MqttClient,
+  read: (bytes: Buffer, hand: (packet: Buffer) => void) => void,
+): void {
+  // There is no public way to its stream before it reads from it, which it does by pipe() alone.
+  const inner = client as unknown as { streamBuilder: (client: MqttClient) => Duplex };
+  const build = inner.streamBuilder;
+  inner.streamBuilder = (self) => {
+    const stream = build(self);
+    const pipe = (reader: Writable) => {
+      stream.on("data", (bytes: Buffer) => {
+        read(bytes, (packet) => {
+          if (!reader.write(packet)) stream.pause();
+        });
+      });
+      reader.on("drain", () => stream.resume());
+      return reader;
+    };
+    stream.pipe = pipe as typeof stream.pipe;
+    return stream;
+  };
+}
+
 /** From here on the codes of a SUBACK refuse. */
 const REFUSED_FROM = 0x80;
 
 /** What the SUBACK says, which mqtt.js puts beside its own error. */
 function subscriptionRefusal(error: Error): ConnectionFailure | null {
-  if (!("packet" in error)) return null;
-  const { granted } = error.packet as ISubackPacket;
-  const reason = granted.map(Number).find((code) => code >= REFUSED_FROM);
+  // There is none when the connection broke before it came.
+  const packet = "packet" in error ? (error.packet as ISubackPacket | undefined) : undefined;
+  const reason = packet?.granted.map(Number).find((code) => code >= REFUSED_FROM);
   return reason === undefined ? null : refusal(reason);
 }
 
@@ -247,7 +342,7 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     keepalive: options.keepalive,
     connectTimeout: options.connectTimeout,
     rejectUnauthorized: true,
-    will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true },
+    ...(will === null ? {} : { will: { ...will, payload: Buffer.from(will.payload) } }),
     ...(options.version === 5
       ? { properties: { receiveMaximum: 16, maximumPacketSize: LARGEST_INCOMING } }
       : {}),

@@ -1,6 +1,6 @@
 import type { EmotionEvent } from "../events/schema.js";
 import type { Connection } from "./connection.js";
-import { localFailure } from "./failure.js";
+import { type ConnectionFailure, localFailure } from "./failure.js";
 import type { Outbox, QueuedEvent } from "./outbox.js";
 
 export interface DeliveryOptions {
@@ -18,7 +18,7 @@ export interface DeliveryOptions {
   /** The broker has acknowledged an event. */
   onDelivered(): void;
   /** The broker refused an event: for now, or for ever. */
-  onRefused(reason: number, forGood: boolean): void;
+  onRefused(failure: ConnectionFailure, forGood: boolean): void;
 }
 
 export interface Delivery {
@@ -126,13 +126,13 @@ export function deliverFrom(
           options.onDelivered();
         } else if (REFUSED_FOR_GOOD.has(delivery.reason)) {
           outbox.discard(queued);
-          options.onRefused(delivery.reason, true);
+          options.onRefused(delivery.failure, true);
         } else {
           // Kept, and tried again in order; answers to the others that are on their way no longer matter.
           onTheWay = new Map();
           outbox.release();
           pausedUntil = now() + options.refusedPause;
-          options.onRefused(delivery.reason, false);
+          options.onRefused(delivery.failure, false);
         }
         pump();
       },

@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.js";
-import { type ConnectionFailure, refusal } from "./failure.js";
+import type { ConnectionFailure } from "./failure.js";
 import { birthTopic, type DiscoverySubject, discoveryPayload, discoveryTopic } from "./home-assistant.js";
 import { tokenBucket } from "./rate-limit.js";
 
@@ -40,7 +40,7 @@ export function homeAssistantDiscovery(
     connection?.publish({ topic, payload, qos: 1, retain: true }, (delivery) => {
       if (delivery.outcome === "acknowledged") takenBack = payload === "";
       // Without a right to the topic there was nothing to take back.
-      else if (payload !== "") onRefused(refusal(delivery.reason));
+      else if (payload !== "") onRefused(delivery.failure);
     });
   }
 

@@ -5,33 +5,57 @@ export interface ConnectionFailure {
   readonly message: string;
 }
 
-/** MQTT 3.1.1 return codes (1–5) and MQTT 5 reason codes (from 128) of a CONNACK or a DISCONNECT. */
+const SEE_ITS_LOG = "see the broker's own log";
+const AGAIN = "emotiond goes on trying";
+const NAMES_IT_REFUSES = "check mqtt.baseTopic and `device` against the broker's rules for topics";
+const LOGIN_REFUSED =
+  "it refuses the user name or password: check mqtt.username and the file at mqtt.passwordFile";
+const NOT_LET_IN =
+  "it does not let this client in: check mqtt.username, the password, and the broker's access list";
+const OTHER_VERSION = "it does not speak this MQTT version: the broker needs MQTT 5 or 3.1.1";
+
+/** MQTT 3.1.1 return codes (1–5) and MQTT 5 reason codes (from 128), as a broker sends them, all of them. */
 const REASONS: Readonly<Record<number, string>> = {
-  1: "it does not speak this MQTT version",
+  1: OTHER_VERSION,
   2: "it refuses the client identifier: is another device of the same name connected?",
-  3: "it is not available at the moment",
-  4: "it refuses the user name or password: check mqtt.username and the file at mqtt.passwordFile",
-  5: "it does not let this client in: check mqtt.username, the password, and the broker's access list",
-  129: "it found a malformed packet",
-  130: "it found a protocol error",
-  132: "it does not speak this MQTT version",
+  3: `it is not available at the moment: ${AGAIN}`,
+  4: LOGIN_REFUSED,
+  5: NOT_LET_IN,
+  128: `it does not say why: ${SEE_ITS_LOG}`,
+  129: `it found a malformed packet: ${SEE_ITS_LOG}`,
+  130: `it found a protocol error: ${SEE_ITS_LOG}`,
+  131: `it has a rule of its own against this: ${SEE_ITS_LOG}`,
+  132: OTHER_VERSION,
   133: "it refuses the client identifier: check the broker's rules for names",
-  134: "it refuses the user name or password: check mqtt.username and the file at mqtt.passwordFile",
-  135: "it does not let this client in: check mqtt.username, the password, and the broker's access list",
-  136: "it is not available at the moment",
-  137: "it is busy",
+  134: LOGIN_REFUSED,
+  135: NOT_LET_IN,
+  136: `it is not available at the moment: ${AGAIN}`,
+  137: `it is busy: ${AGAIN}`,
   138: "it has banned this client: ask who runs the broker",
-  139: "it is shutting down",
+  139: `it is shutting down: ${AGAIN}`,
   140: "it wants another way of authentication: emotiond knows user name and password, and client certificates",
-  141: "it heard nothing from this client for too long",
+  141: "it heard nothing from this client for too long: check the network",
   142: "another client connected with the same name: is there a second emotiond with this `device`?",
-  149: "it refuses a packet of this size",
-  150: "it finds the message rate too high",
-  151: "a quota is used up",
-  152: "its administrator ended the connection",
+  143: `it finds a topic filter invalid: ${NAMES_IT_REFUSES}`,
+  144: `it finds a topic invalid: ${NAMES_IT_REFUSES}`,
+  145: `it finds a packet identifier in use: ${SEE_ITS_LOG}`,
+  146: `it does not know a packet identifier: ${SEE_ITS_LOG}`,
+  147: "it was sent more messages at a time than it takes: raise its receive maximum (in mosquitto: max_inflight_messages)",
+  148: `it finds a topic alias invalid: ${SEE_ITS_LOG}`,
+  149: "it refuses a packet of this size: raise its limit (in mosquitto: max_packet_size)",
+  150: "it finds the message rate too high: raise its limit, or events.updateInterval",
+  151: "a quota is used up: raise it on the broker",
+  152: "its administrator ended the connection: ask who runs the broker",
+  153: `it finds a payload's format invalid: ${SEE_ITS_LOG}`,
+  154: "it keeps no retained messages: allow them on the broker (in mosquitto: retain_available)",
+  155: "it does not take QoS 1: allow it on the broker (in mosquitto: max_qos)",
   156: "it says to use another server: change mqtt.url",
   157: "it has moved: change mqtt.url",
-  159: "it finds the connection rate too high",
+  158: `it has no shared subscriptions: ${SEE_ITS_LOG}`,
+  159: `it finds the connection rate too high: ${AGAIN}`,
+  160: `this connection has lasted as long as it lets one last: ${AGAIN}`,
+  161: `it has no subscription identifiers: ${SEE_ITS_LOG}`,
+  162: "it has no wildcard subscriptions: allow them on the broker",
 };
 
 const ERRORS: Readonly<Record<string, string>> = {
@@ -75,7 +99,8 @@ export type LocalFailure =
   | "closed-early"
   | "closed"
   | "closed-soon"
-  | "keepalive";
+  | "keepalive"
+  | "packet-too-large";
 
 const LOCAL: Readonly<Record<LocalFailure, string>> = {
   unreachable: "the host does not answer: check the network, the firewall and mqtt.url",
@@ -87,15 +112,19 @@ const LOCAL: Readonly<Record<LocalFailure, string>> = {
   closed: "it closed the connection",
   // mosquitto 2.0 gives no reason when another client takes the name.
   "closed-soon":
-    "it closes each connection soon: is there a second emotiond with this `device`, or an access list that forbids something?",
+    "it closes each connection soon: is there a second emotiond with this `device`, an access list that forbids something, or a limit on the size of packets?",
   keepalive: "it no longer answers",
+  "packet-too-large":
+    "it sent a packet of more than 64 KiB: who publishes that on emotiond's command topics, or is mqtt.url no broker?",
 };
 
 /** The broker's own reason (CONNACK or DISCONNECT), in words. */
 export function brokerFailure(reason: number): ConnectionFailure {
   return {
     code: `mqtt-${reason}`,
-    message: REASONS[reason] ?? `it gives the reason code 0x${reason.toString(16)}`,
+    message:
+      REASONS[reason] ??
+      `it gives a reason that MQTT does not know (0x${reason.toString(16)}): ${SEE_ITS_LOG}`,
   };
 }
 
@@ -105,6 +134,34 @@ export function refusal(reason: number): ConnectionFailure {
   return reason === 0x87 || reason === 0x80
     ? { code: `mqtt-${reason}`, message: "its access list forbids it: allow this client's topics there" }
     : brokerFailure(reason);
+}
+
+/** The broker broke a rule of MQTT; `what` is one of few texts of our own. */
+export function ruleBroken(what: string): ConnectionFailure {
+  return {
+    code: "protocol-rule",
+    message: `it breaks a rule of MQTT (${what}): is mqtt.url right, and the broker up to date?`,
+  };
+}
+
+/** Of the codes of what the broker says beforehand that it does not take. */
+const LIMIT = "limit-";
+
+/** Something that the broker has said it does not take; `message` says what, and where it is set. */
+export function limitOf(name: string, message: string): ConnectionFailure {
+  return { code: `${LIMIT}${name}`, message };
+}
+
+export function isLimit(failure: ConnectionFailure): boolean {
+  return failure.code.startsWith(LIMIT);
+}
+
+/** A packet is not even sent, because the broker has said that it takes none of its size. */
+export function sizeLimit(bytes: number): ConnectionFailure {
+  return limitOf(
+    "packet-size",
+    `it takes packets of ${bytes} bytes at most: raise that on the broker (in mosquitto: max_packet_size)`,
+  );
 }
 
 export function localFailure(code: LocalFailure): ConnectionFailure {
@@ -126,4 +183,19 @@ export function failureOf(error: unknown): ConnectionFailure {
 /** The broker says that it does not speak MQTT 5 (the return code of 3.1.1 brokers, the reason code of others). */
 export function refusesVersion(failure: ConnectionFailure): boolean {
   return failure.code === "mqtt-1" || failure.code === "mqtt-132";
+}
+
+/** How a last will is left to the broker. */
+export interface Will {
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+}
+
+export const WHOLE_WILL: Will = { qos: 1, retain: true };
+
+/** The will to try next, when a connection was refused for `will`; null when that was not the reason. */
+export function refusesWill(failure: ConnectionFailure, will: Will): Will | null {
+  if (failure.code === "mqtt-154" && will.retain) return { ...will, retain: false };
+  if (failure.code === "mqtt-155" && will.qos === 1) return { ...will, qos: 0 };
+  return null;
 }

@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.js";
-import { type ConnectionFailure, refusal } from "./failure.js";
+import type { ConnectionFailure } from "./failure.js";
 
 /** A topic of which only the newest message counts: retained, at QoS 1, and said again on each connection. */
 export interface RetainedTopic {
@@ -32,7 +32,7 @@ export function retainedTopic(
     current.publish({ topic, payload: newest, qos: 1, retain: true }, (delivery) => {
       if (current !== connection) return;
       onTheWay = false;
-      if (delivery.outcome === "refused") onRefused(refusal(delivery.reason));
+      if (delivery.outcome === "refused") onRefused(delivery.failure);
       send();
       if (!onTheWay) onSettled();
     });

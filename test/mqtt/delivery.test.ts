@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Delivery as Answer, Connection } from "../../src/mqtt/connection.js";
 import { deliverFrom } from "../../src/mqtt/delivery.js";
+import { refusal } from "../../src/mqtt/failure.js";
 import { memoryOutbox } from "../../src/mqtt/outbox.js";
 import { sampleEvent } from "./support/samples.js";
 
@@ -149,7 +150,7 @@ describe("delivery, whatever the broker does", () => {
           else if (what === "wait") one.wait(n);
           else if (what === "connect") one.connect();
           else if (what === "lose") one.lose();
-          else one.answer({ outcome: "refused", reason: 0x97 });
+          else one.answer({ outcome: "refused", reason: 0x97, failure: refusal(0x97) });
         }
         one.connect();
         for (let i = 0; one.size() > 0 && i < 1000; i++) {

@@ -20,11 +20,14 @@ import type { Connection, Message } from "../../src/mqtt/connection.js";
 import type { Command } from "../../src/mqtt/publisher.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
 import { cv } from "../../src/vision/opencv.js";
+import { attacks, victim } from "./support/hostile.js";
 import { capturedLog } from "./support/samples.js";
 
 /** What comes from outside, as it should not be. FUZZ_RUNS=100000 for the long run. */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 200);
 const LONG = { timeout: 3_600_000 };
+/** Brokers that attack at a time: an attack is mostly waiting. */
+const AT_ONCE = 10;
 /** Milliseconds of processor time that no single case may take; other work on the machine does not count. */
 const NO_HANG = 2000;
 
@@ -39,7 +42,11 @@ function held(): { readonly byJavaScript: number; readonly resident: number } {
 }
 
 /** Runs `body` for every case of `arbitrary`; fails when one takes too long, or memory grows with their number. */
-async function fuzz<T>(arbitrary: fc.Arbitrary<T>, body: (value: T) => Promise<void> | void): Promise<void> {
+async function fuzz<T>(
+  arbitrary: fc.Arbitrary<T>,
+  body: (value: T) => Promise<void> | void,
+  runs = RUNS,
+): Promise<void> {
   let cases = 0;
   let early = held();
   await fc.assert(
@@ -48,9 +55,9 @@ async function fuzz<T>(arbitrary: fc.Arbitrary<T>, body: (value: T) => Promise<v
       await body(value);
       expect(process.cpuUsage(begun).user / 1000).toBeLessThan(NO_HANG);
       cases += 1;
-      if (cases === Math.floor(RUNS / 10)) early = held();
+      if (cases === Math.floor(runs / 10)) early = held();
     }),
-    { numRuns: RUNS },
+    { numRuns: runs },
   );
   const late = held();
   // 150 bytes a case, in the long run; a case is some hundreds.
@@ -184,6 +191,29 @@ describe("fuzz", () => {
       }
       if (retain) expect(sent).toEqual([]);
     });
+  });
+
+  it("a broker's packets, whatever they are, end a connection at most, and lose no event", LONG, async () => {
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => uncaught.push(error);
+    process.on("uncaughtException", note).on("unhandledRejection", note);
+    const victims = await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => victim(i % 2 === 0 ? 5 : 4)));
+    const round = fc.tuple(...victims.map(({ version }) => attacks(version, damaged)));
+    await fuzz(
+      round,
+      async (attacks) => {
+        await Promise.all(attacks.map((attack, i) => victims[i]?.attack(attack)));
+        expect(uncaught).toEqual([]);
+      },
+      Math.ceil(RUNS / AT_ONCE),
+    );
+    for (const one of victims) {
+      expect(await one.missing()).toEqual([]);
+      expect(one.connections()).toBeGreaterThan(RUNS / AT_ONCE / 5);
+      await one.stop();
+    }
+    process.off("uncaughtException", note).off("unhandledRejection", note);
+    expect(uncaught).toEqual([]);
   });
 
   it("a model's manifest is taken, or refused with a ModelError", LONG, async () => {

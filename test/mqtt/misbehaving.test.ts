@@ -115,7 +115,7 @@ describe("a broker that", () => {
     });
     const bench = publisher({ url: broker.url });
     await waitFor(() => bench.publisher.stats().connected);
-    expect(warnings(bench)).toEqual(["no connection to the broker: it is busy"]);
+    expect(warnings(bench)).toEqual(["no connection to the broker: it is busy: emotiond goes on trying"]);
     expect(broker.versions).toEqual([5, 5, 5, 5]);
   });
 
