@@ -282,7 +282,12 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     // Events before the state: even a broker that hangs up after three messages then gets one event a connection.
     delivery.connected(current);
     for (const topic of retained) topic.connected(current);
-    discovery.connected(current);
+    // The largest packet by far, and on a topic outside baseTopic: a broker that hangs up on one of a size that MQTT
+    // 3.1.1 has no words for, or on a topic that it forbids, would do so at each connection.
+    if (shortLived < FLAPPING) discovery.connected(current);
+    else if (discovery.birthTopic !== null) {
+      trouble.tell("Home Assistant's discovery is left out of this connection", localFailure("closed-soon"));
+    }
     if (discovery.birthTopic !== null) {
       current.subscribe(discovery.birthTopic, (refused) => {
         if (refused === null) return;

@@ -87,6 +87,8 @@ const ERRORS: Readonly<Record<string, string>> = {
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "it does not know the authority of the client certificate in mqtt.cert",
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: "it finds the client certificate in mqtt.cert expired: renew it",
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: "mqtt.key is not the key of the certificate in mqtt.cert",
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH:
+    "it sent a web socket's frame of more than 1 MiB: who publishes that on emotiond's command topics?",
   ERR_OSSL_PEM_NO_START_LINE: "mqtt.ca, mqtt.cert or mqtt.key is no PEM file",
 };
 

@@ -2,6 +2,9 @@ import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { IClientOptions } from "mqtt";
 
+/** Bytes of a web socket's frame, which is held until it is whole; several packets may be in one. */
+const LARGEST_FRAME = 1024 * 1024;
+
 /**
  * Options by which mqtt.js takes a TCP socket that is made here, and `made` is told of, in the place of its own. Below
  * TLS or a web socket it could not be reached otherwise, and only a TCP socket can be closed with a reset. Of plain
@@ -24,11 +27,12 @@ export function ownSocket(url: string, made: (socket: Socket) => void): IClientO
       return taken;
     }
     case "ws:":
-      return { transformWsUrl, wsOptions: { createConnection: () => open(80) } };
+      return { transformWsUrl, wsOptions: { maxPayload: LARGEST_FRAME, createConnection: () => open(80) } };
     case "wss:":
       return {
         transformWsUrl,
         wsOptions: {
+          maxPayload: LARGEST_FRAME,
           createConnection: (options: object) =>
             connectTls({
               ...options,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import mqttPacket, { type Packet } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
@@ -117,6 +118,29 @@ describe.each([5, 4] as const)("spoken to in MQTT %d, a broker that sends", (spo
     // What the kernel's buffers take, and no more.
     expect(written).toBeLessThan(40e6);
   });
+});
+
+it("a web socket's frame of 200 MB is not listened to either", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (request) => {
+      const key = /sec-websocket-key: (.*)\r\n/i.exec(request.toString())?.[1] ?? "";
+      const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n`,
+      );
+      // A binary frame, its length in eight bytes, of which 200 MB are announced.
+      socket.write(Buffer.from([0x82, 127, 0, 0, 0, 0, 0x0b, 0xeb, 0xc2, 0x00, 0x20, 3, 0, 0, 0]));
+    });
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  cleanups.push(() => new Promise((resolve) => server.close(resolve)));
+  const { port } = server.address() as { port: number };
+  const bench = publisherOf({ url: `ws://127.0.0.1:${port}` }, { timing: { connectTimeout: 5000 } });
+  cleanups.push(() => bench.publisher.stop(200));
+  bench.publisher.start();
+  await waitFor(() => bench.lines.some(({ level }) => level === "warn"), 3000);
+  expect(bench.lines.find(({ level }) => level === "warn")?.message).toMatch(/frame of more than 1 MiB/);
 });
 
 describe("what the broker says when it refuses or ends a connection", () => {

@@ -138,6 +138,32 @@ describe("a broker that takes", () => {
     expect(connects(bench)).toHaveLength(1);
   });
 
+  it("packets of a size that MQTT 3.1.1 cannot tell gets everything but discovery", async () => {
+    const seqs = new Set<number>();
+    const broker = await brokerThat((packet, reply, socket, version) => {
+      if (packet.cmd === "connect" && version === 5) {
+        reply({ cmd: "connack", sessionPresent: false, reasonCode: 0x84 });
+        socket.end();
+      } else if (packet.cmd === "publish" && (packet.length ?? 0) > 1024) socket.destroy();
+      else {
+        if (packet.cmd === "publish" && packet.topic.endsWith("/event"))
+          seqs.add((JSON.parse(packet.payload.toString()) as { seq: number }).seq);
+        wellBehaved(packet, reply);
+      }
+    });
+    const bench = publisher(broker.url);
+    for (let seq = 1; seq <= 20; seq++) bench.publisher.event(sampleEvent(seq));
+    await waitFor(() =>
+      warnings(bench).some((line) => /discovery is left out of this connection/.test(line)),
+    );
+    const connections = broker.connections();
+    await waitFor(() => bench.publisher.stats().buffered === 0);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect([...seqs]).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(broker.connections()).toBe(connections);
+    expect(bench.publisher.stats()).toMatchObject({ connected: true, dropped: 0 });
+  });
+
   it("no wildcards is asked for each command by name", async () => {
     const filters: string[] = [];
     const broker = await brokerThat((packet, reply) => {
