@@ -18,6 +18,7 @@ if (tooFew !== undefined) {
   process.exit(1);
 }
 
+const { withoutSecrets } = await import("./base/secrets.js");
 const { ConfigError, formatProblem } = await import("./config/problem.js");
 const { leave } = await import("./system/leave.js");
 const { keepNurserySmall } = await import("./system/nursery.js");
@@ -136,7 +137,7 @@ function report(error: unknown): number {
   const text = isExpected(error)
     ? `emotiond: ${error.message}`
     : ((error as Error | undefined)?.stack ?? String(error));
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${withoutSecrets(text)}\n`);
   return 1;
 }
 

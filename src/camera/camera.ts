@@ -1,3 +1,4 @@
+import { withoutSecrets } from "../base/secrets.js";
 import type { Frame } from "./frame.js";
 
 /**
@@ -21,9 +22,13 @@ export interface Camera {
   run(deliver: (frame: Frame) => Promise<void>, signal: AbortSignal): Promise<void>;
 }
 
-/** A camera attempt that failed; `message` names the cure. */
+/** A camera attempt that failed; `message` names the cure, and no secret. */
 export class CameraError extends Error {
   override readonly name = "CameraError";
+
+  constructor(message: string) {
+    super(withoutSecrets(message));
+  }
 }
 
 export type CameraStatus = "starting" | "running" | "stalled" | "failed";

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { secretsIn, withoutSecrets } from "../base/secrets.js";
 import { addonFile, cv } from "../vision/opencv.js";
 import { CameraError } from "./camera.js";
 
@@ -154,5 +155,5 @@ export function reasonIn(words: string, pipeline: string): string {
     const value = quoted.replace(/^(["'])(.*)\1$/s, "$2");
     if (PRIVATE.test(name) && value !== "") reason = reason.replaceAll(value, "…");
   }
-  return reason.replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, "…");
+  return withoutSecrets(reason, secretsIn(pipeline)).replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, "…");
 }

@@ -1,3 +1,4 @@
+import { withoutSecrets } from "../base/secrets.js";
 import { type Camera, CameraError, type CameraStatus } from "./camera.js";
 import { type Clock, monotonicClock, settledWithin, sleep } from "./clock.js";
 import type { Frame } from "./frame.js";
@@ -234,7 +235,8 @@ function explain(stalled: string, failure: unknown): string {
 
 function say(failure: unknown): string {
   if (failure instanceof CameraError) return failure.message;
-  return failure instanceof Error ? `${failure.name}: ${failure.message}` : String(failure);
+  // It goes into STATUS and onto the monitor, too.
+  return withoutSecrets(failure instanceof Error ? `${failure.name}: ${failure.message}` : String(failure));
 }
 
 /** Waits for the promise, but not past the abort. */

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { mayBeSecret, withoutSecrets } from "../base/secrets.js";
 
 /** One thing wrong with a configuration: where, and what would be right. */
 export interface ConfigProblem {
@@ -11,8 +12,16 @@ export interface ConfigProblem {
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
-  constructor(readonly problems: readonly ConfigProblem[]) {
-    super(problems.map(formatProblem).join("\n"));
+  readonly problems: readonly ConfigProblem[];
+
+  /** What may be secret in the problems is left out. */
+  constructor(problems: readonly ConfigProblem[]) {
+    const shown = problems.map(({ path, message }) => ({
+      path: withoutSecrets(path),
+      message: withoutSecrets(message),
+    }));
+    super(shown.map(formatProblem).join("\n"));
+    this.problems = shown;
   }
 }
 
@@ -68,10 +77,10 @@ function measure(origin: string): string {
 
 function found(input: unknown): string {
   if (input === undefined) return "";
-  // What a password may be in must not reach a log: an address with an @ in it, however mistyped, and whole sections.
+  // What a password may be in must not reach a log: an address, however mistyped, and whole sections.
   if (Array.isArray(input)) return ", not a list";
   if (typeof input === "object" && input !== null) return ", not a section";
-  if (typeof input === "string" && input.includes("@")) return ", not what it is (it may hold a password)";
+  if (typeof input === "string" && mayBeSecret(input)) return ", not what it is (it may hold a password)";
   const text = JSON.stringify(input) ?? String(input);
   return `, not ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`;
 }

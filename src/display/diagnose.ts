@@ -1,10 +1,14 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { pipelineElements, secretsIn } from "../base/secrets.js";
 import { type DisplayFault, MISSING_TOOL, missingElement } from "./fault.js";
 import { type Machine, probe, THIS_MACHINE } from "./monitor.js";
-import { AUTO_ORDER, ELEMENT_OF, type NamedSink, parseSink, splitArguments } from "./sink.js";
+import { AUTO_ORDER, ELEMENT_OF, type NamedSink, parseSink } from "./sink.js";
 
 const run = promisify(execFile);
+
+const PASSWORD_IN_LISTING =
+  "there is a password in display.sink, and every user of this machine can read it in the list of processes";
 
 export interface Diagnosis {
   /** `warn`: nothing is shown now, and that is no fault of the installation (no monitor, `auto` without a display). */
@@ -19,13 +23,15 @@ export async function diagnose(sinkText: string, machine: Machine = THIS_MACHINE
   if (sink.kind === "none") return { level: "ok", message: "display.sink is none: no picture is shown" };
   if (!(await succeeds("gst-launch-1.0", ["--version"]))) return failed(MISSING_TOOL);
   if (sink.kind === "custom") {
-    const names = splitArguments(sink.pipeline).filter(
-      (_word, index, words) => index === 0 || words[index - 1] === "!",
-    );
+    const names = pipelineElements(sink.pipeline);
     for (const name of names.filter((word) => /^[a-z][a-z0-9]*$/.test(word))) {
       if (!(await hasElement(name))) return failed(missingElement(name));
     }
-    return { level: "ok", message: `GStreamer has the elements of: ${sink.pipeline}` };
+    const message = `GStreamer has the elements of: ${names.join(" ! ")}`;
+    // gst-launch-1.0 takes a pipeline as arguments alone.
+    return secretsIn(sink.pipeline).length === 0
+      ? { level: "ok", message }
+      : { level: "warn", message: `${message}; ${PASSWORD_IN_LISTING}` };
   }
   if (sink.kind !== "auto") return diagnoseNamed(sink.kind, machine);
   for (const name of AUTO_ORDER) {

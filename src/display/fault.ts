@@ -1,3 +1,5 @@
+import { withoutSecrets } from "../base/secrets.js";
+
 /** What keeps a picture from the monitor. */
 export type DisplayFaultCode =
   | "bad-pipeline"
@@ -18,7 +20,10 @@ export interface DisplayFault {
   readonly message: string;
 }
 
-export const fault = (code: DisplayFaultCode, message: string): DisplayFault => ({ code, message });
+export const fault = (code: DisplayFaultCode, message: string): DisplayFault => ({
+  code,
+  message: withoutSecrets(message),
+});
 
 export const MISSING_TOOL = fault(
   "missing-tool",
@@ -108,5 +113,11 @@ function firstError(stderr: string): string {
     lines.find((text) => text.startsWith("ERROR")) ??
     lines.find((text) => /error|failed/i.test(text)) ??
     lines.find((text) => text !== "");
-  return (found ?? "").replace(/^ERROR:\s*/, "").slice(0, 300);
+  return (
+    withoutSecrets(found ?? "")
+      .replace(/^ERROR:\s*/, "")
+      // A property's value may be anything.
+      .replace(/( in element "[^"]*" to) ".*"/, '$1 "…"')
+      .slice(0, 300)
+  );
 }

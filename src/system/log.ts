@@ -1,6 +1,7 @@
 import { fstatSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type DestinationStream, type Level, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
+import { valueWithoutSecrets } from "../base/secrets.js";
 import { type Clock, createCollapser, systemClock } from "./collapse.js";
 import { lineWriter } from "./line-writer.js";
 
@@ -31,7 +32,11 @@ export function createLogger(
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
         logMethod(args, method, levelNumber) {
-          const write = (times: number) => method.apply(this, times === 1 ? args : withTimes(args, times));
+          const write = (times: number) => {
+            // The last line of defence: whoever logs may have been told a secret by a library.
+            const shown = args.map((part) => valueWithoutSecrets(part)) as LogArguments;
+            method.apply(this, times === 1 ? shown : withTimes(shown, times));
+          };
           collapser.offer(messageKey(this, args, levelNumber), write, String(levelNumber));
         },
       },
