@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
+import { withoutSecrets } from "../base/secrets.js";
 import { findCameraTool } from "../camera/camera-tool.js";
 import { piCameras } from "../camera/discover.js";
 import { findPhotos } from "../camera/photo-files.js";
 import { reach } from "../camera/reach.js";
 import { captureDevices } from "../camera/v4l2.js";
 import { checkVideoDevice, checkVideoFile, describeVideo, parseVideoUri } from "../camera/video-source.js";
+import { environmentWarnings } from "../config/environment.js";
 import { defaultConfig, loadConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import { diagnose } from "../display/diagnose.js";
@@ -30,7 +32,7 @@ export async function doctor(file: string | undefined): Promise<number> {
   let failed = false;
   const tell = (name: string, { verdict, text }: Finding): void => {
     failed ||= verdict === "fail";
-    process.stdout.write(`${verdict.padEnd(4)}  ${name.padEnd(8)}  ${text}\n`);
+    process.stdout.write(`${verdict.padEnd(4)}  ${name.padEnd(8)}  ${withoutSecrets(text)}\n`);
   };
   if (file !== undefined) {
     try {
@@ -40,6 +42,7 @@ export async function doctor(file: string | undefined): Promise<number> {
       for (const line of (error as Error).message.split("\n")) tell("config", fail(line));
     }
   }
+  for (const warning of environmentWarnings(process.env)) tell("config", warn(warning));
   const checks: readonly (readonly [string, (config: Config) => Promise<Finding> | Finding])[] = [
     ["node", checkNode],
     ["camera", ({ source }) => checkCamera(source)],

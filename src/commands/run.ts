@@ -1,3 +1,4 @@
+import { environmentWarnings } from "../config/environment.js";
 import { loadForRun } from "../config/files.js";
 import { ConfigError } from "../config/problem.js";
 import { type Daemon, startDaemon } from "../daemon.js";
@@ -28,6 +29,7 @@ export async function run(file: string): Promise<number> {
   const config = await loadForRun(file);
   logger = createLogger(config.log.level);
   if (stopping.signal.aborted) return 0;
+  for (const warning of environmentWarnings(process.env)) logger.warn(warning);
   const daemon = await startDaemon({ config, logger, signal: stopping.signal, environment: process.env });
   let reloaded = Promise.resolve();
   obeySignal("SIGHUP", () => {

@@ -6,9 +6,13 @@ import { configSchema } from "./schema.js";
 export function configJsonSchema(): object {
   const schema = z.toJSONSchema(configSchema, {
     io: "input",
-    override: ({ jsonSchema }) => {
+    override: ({ jsonSchema, path }) => {
       // A section's default is the sum of its keys' defaults, and the device's is the host that prints this.
-      if (jsonSchema.type === "object") delete jsonSchema.default;
+      if (jsonSchema.type === "object") {
+        delete jsonSchema.default;
+        // A section whose keys are all commented out.
+        if (path.length > 0) Object.assign(jsonSchema, { type: ["object", "null"] });
+      }
       if (jsonSchema.description?.endsWith("default: the host name") === true) delete jsonSchema.default;
     },
   });

@@ -1,10 +1,13 @@
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
-import { parseDocument } from "yaml";
+import { rememberSecretsIn } from "../base/secrets.js";
+import { videoUriFault } from "../camera/video-source.js";
 import { isLoopback, listenAddress } from "../http/access.js";
 import { cascadeFile } from "../vision/cascade-file.js";
-import { fromEnvironment, overlay } from "./environment.js";
+import { fromEnvironment, overlay, withoutEmptySections } from "./environment.js";
 import { ConfigError, type ConfigProblem, problemsOf } from "./problem.js";
 import { type Config, configSchema } from "./schema.js";
+import { parseYaml } from "./yaml.js";
 
 /** A configuration file is text that people write; more than this is no configuration. */
 const MAX_BYTES = 1024 * 1024;
@@ -35,7 +38,9 @@ export function defaultConfig(environment: NodeJS.ProcessEnv = {}): Config {
 export function parseConfig(text: string, file: string, environment: NodeJS.ProcessEnv = {}): Config {
   const fromFile = parseYaml(text, file);
   const { values, problems } = fromEnvironment(environment);
-  const result = configSchema.safeParse(overlay(fromFile, values), { reportInput: true });
+  const given = overlay(fromFile, values);
+  rememberSecrets(given);
+  const result = configSchema.safeParse(withoutEmptySections(given), { reportInput: true });
   const all: ConfigProblem[] = [...problems];
   if (!result.success) all.push(...problemsOf(result.error));
   else all.push(...contradictions(result.data));
@@ -55,11 +60,19 @@ async function readText(file: string): Promise<string> {
       { path: file, message: `is ${bytes.length} bytes; a configuration has at most 1 MiB` },
     ]);
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new ConfigError([{ path: file, message: "is not UTF-8 text; give a YAML file" }]);
-  }
+  const problem = textFault(bytes);
+  if (problem !== null) throw new ConfigError([{ path: file, message: problem }]);
+  return new TextDecoder().decode(bytes);
+}
+
+/** Why bytes are no text to be read as YAML, with the cure; null where they are. */
+function textFault(bytes: Buffer): string | null {
+  // With its mark or without: ASCII text has every other byte 0 then.
+  if (/^(\xff\xfe|\xfe\xff|\0[^\0]|[^\0]\0)/s.test(bytes.toString("latin1", 0, 2)))
+    return "is not UTF-8 text but UTF-16; save it as UTF-8";
+  if (!isUtf8(bytes)) return "is not UTF-8 text; give a YAML file, saved as UTF-8";
+  if (bytes.includes(0)) return "is not UTF-8 text: there is a NUL character in it; give a YAML file";
+  return null;
 }
 
 function reasonOf(error: unknown): string {
@@ -71,22 +84,11 @@ function reasonOf(error: unknown): string {
   return code ?? String(error);
 }
 
-function parseYaml(text: string, file: string): unknown {
-  // Aliases could make a small file expand without bound; a configuration needs none.
-  const document = parseDocument(text, {
-    prettyErrors: true,
-    strict: true,
-    uniqueKeys: true,
-    logLevel: "silent",
-  });
-  const broken = document.errors[0];
-  if (broken !== undefined) {
-    throw new ConfigError([{ path: file, message: `is not valid YAML: ${broken.message.split("\n")[0]}` }]);
-  }
-  try {
-    return (document.toJS({ maxAliasCount: 0 }) as unknown) ?? {};
-  } catch (error) {
-    throw new ConfigError([{ path: file, message: `is not usable YAML: ${(error as Error).message}` }]);
+/** Also where they stand in a wrong place: what is then told of it may have half of one. */
+function rememberSecrets(value: unknown, depth = 0): void {
+  if (typeof value === "string") rememberSecretsIn(value);
+  else if (typeof value === "object" && value !== null && depth < 5) {
+    for (const entry of Object.values(value)) rememberSecrets(entry, depth + 1);
   }
 }
 
@@ -112,10 +114,8 @@ function contradictions(config: Config): ConfigProblem[] {
     problems.push({ path: "source.loop", message: "must be false for libcamera: a camera does not end" });
   }
   // Like everything above, what a start would refuse again and again.
-  const isAddress = /^[a-z][a-z0-9+.-]*:\/\//i.test(source.uri) && !source.uri.includes(" ! ");
-  if (source.type === "video" && isAddress && !URL.canParse(source.uri)) {
-    problems.push({ path: "source.uri", message: "must be an address such as rtsp://camera.lan:554/stream" });
-  }
+  const uriFault = source.type === "video" ? videoUriFault(source.uri) : null;
+  if (uriFault !== null) problems.push({ path: "source.uri", message: uriFault });
   if (mqtt.passwordFile !== undefined && mqtt.username === undefined) {
     problems.push({ path: "mqtt.username", message: "must be set too: a password needs a user name" });
   }

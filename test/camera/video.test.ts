@@ -382,6 +382,53 @@ describe("source.uri", () => {
     expect(() => parseVideoUri("rtsp://[")).toThrow(CameraError);
   });
 
+  it("is what is there, whatever its name looks like", async () => {
+    const odd = ["12:30:00.mp4", "Hello ! World.mp4", "rtsp:x.mp4", "file:x.mp4", "7", "a@b:c.mp4"];
+    for (const name of odd) await writeFile(join(folder, name), "x");
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      for (const name of odd) {
+        const source = parseVideoUri(name);
+        expect(source.kind, name).toBe("file");
+        // FFmpeg takes a path with a slash for a file.
+        if (source.kind === "file") expect(source.path, name).toBe(name.includes(":") ? `./${name}` : name);
+        expect(parseVideoUri(join(folder, name)), name).toEqual({ kind: "file", path: join(folder, name) });
+      }
+    } finally {
+      process.chdir(before);
+    }
+    for (const name of ["/media/no ! such.mp4", "./no ! such.mp4", "No ! such one.mp4"])
+      expect(parseVideoUri(name)).toEqual({ kind: "file", path: name });
+    expect(parseVideoUri("12:30:00.mp4")).toEqual({ kind: "file", path: "./12:30:00.mp4" });
+    expect(parseVideoUri("concat:a.mp4|b.mp4")).toEqual({ kind: "file", path: "./concat:a.mp4|b.mp4" });
+    expect(parseVideoUri("videotestsrc !\n appsink")).toMatchObject({ kind: "pipeline" });
+  });
+
+  it("is a device where one is, and a file in /dev/shm", () => {
+    expect(parseVideoUri("/dev/shm/x.mp4")).toEqual({ kind: "file", path: "/dev/shm/x.mp4" });
+    expect(parseVideoUri("/dev/../tmp/x.mp4")).toMatchObject({ kind: "file" });
+    expect(parseVideoUri("/dev/v4l/by-id/none")).toMatchObject({ kind: "device" });
+    expect(parseVideoUri("/dev/video99")).toEqual({ kind: "device", path: "/dev/video99" });
+    expect(parseVideoUri("/proc/self/root/dev/null")).toMatchObject({ kind: "device" });
+    expect(parseVideoUri("file:///dev/video99")).toEqual({ kind: "device", path: "/dev/video99" });
+  });
+
+  it("may be a file's address of this machine", () => {
+    expect(parseVideoUri("file:///tmp/a%20b.mp4")).toEqual({ kind: "file", path: "/tmp/a b.mp4" });
+    expect(parseVideoUri("file://localhost/tmp/a.mp4")).toEqual({ kind: "file", path: "/tmp/a.mp4" });
+    expect(parseVideoUri("file:/tmp/a.mp4")).toEqual({ kind: "file", path: "/tmp/a.mp4" });
+    expect(parseVideoUri("file:clip.mp4")).toEqual({ kind: "file", path: "clip.mp4" });
+    for (const uri of [
+      "file://clip.mp4",
+      "file://~/clip.mp4",
+      "file:///caf%E9.mp4",
+      "file:///a%2Fb",
+      "file:///%00",
+    ])
+      expect(() => parseVideoUri(uri), uri).toThrow(CameraError);
+  });
+
   it("is described without secrets", () => {
     expect(describeVideo(parseVideoUri("rtsp://me:pw@cam:8554/a?key=1"))).toBe("rtsp://cam:8554/a");
     expect(

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { configKeys } from "../../src/config/environment.js";
+import { configKeys, environmentWarnings } from "../../src/config/environment.js";
 import { defaultConfig, loadConfig, parseConfig } from "../../src/config/load.js";
 import { ConfigError, formatProblem } from "../../src/config/problem.js";
 import { defaultDevice } from "../../src/config/schema.js";
@@ -66,6 +66,12 @@ describe("a configuration", () => {
       "mqtt: {url: 'mqtt://bob:p@s3cret@broker', password: s3cret}",
       "mqtt: [{url: 'mqtt://broker', password: s3cret}]",
       "source: {type: 'rtsp://me:s3cret@camera'}",
+      "source: {type: 'rtsp://camera/user=me_password=s3cret'}",
+      "source: {type: 'http://camera/live/s3cret'}",
+      "display: {sink: [rtmpsink location=rtmp://h/live/s3cret]}",
+      "log: {level: 'password=s3cret'}",
+      "'rtsp://me:s3cret@camera': x",
+      "source: {uri: 'rtsp://me:s3cret@camera', 's3cret': x}",
     ];
     for (const text of texts) {
       const problems = problemsIn(text);
@@ -153,10 +159,53 @@ describe("a configuration", () => {
   });
 
   it("says which variable of the environment is no key, or has the wrong type", () => {
-    expect(problemsIn("", { EMOTIOND_NONSENSE: "1", EMOTIOND_SOURCE_LOOP: "yes" })).toEqual([
-      "EMOTIOND_NONSENSE: no key of the configuration has this name; remove the variable",
+    expect(problemsIn("", { EMOTIOND_MQTT_NONSENSE: "1", EMOTIOND_SOURCE_LOOP: "yes" })).toEqual([
+      "EMOTIOND_MQTT_NONSENSE: no key of the section mqtt has this name; remove the variable, or see `emotiond schema config`",
       'source.loop: must be true or false, not "yes"',
     ]);
+  });
+
+  it.each([
+    ["EMOTIOND_MQT_URL", "EMOTIOND_MQTT_URL is mqtt.url"],
+    ["EMOTIOND_DEVCIE", "EMOTIOND_DEVICE is device"],
+    ["EMOTIOND_MQTT_PASSWORD", "EMOTIOND_MQTT_PASSWORD_FILE is mqtt.passwordFile"],
+    ["EMOTIOND_SOURCES_URI", "EMOTIOND_SOURCE_URI is source.uri"],
+    ["EMOTIOND_PRIVACY_BLUR", "EMOTIOND_PRIVACY_BLUR_FACES is privacy.blurFaces"],
+    ["EMOTIOND_MQTT_PORT", "no key of the section mqtt"],
+    ["EMOTIOND_LOG", "no key of the section log"],
+  ])("refuses the variable %s, which was meant to be a key: %s", (name, cure) => {
+    const [problem, ...others] = problemsIn("", { [name]: "s3cret" });
+    expect(problem).toMatch(new RegExp(`^${name}: no key`));
+    expect(problem).toContain(cure);
+    expect(problem).not.toContain("s3cret");
+    expect(others).toEqual([]);
+  });
+
+  it("only warns of variables that others set: Kubernetes and Docker for each service", () => {
+    const theirs = {
+      EMOTIOND_PORT: "tcp://10.0.0.7:9464",
+      EMOTIOND_SERVICE_HOST: "10.0.0.7",
+      EMOTIOND_SERVICE_PORT: "9464",
+      EMOTIOND_SERVICE_PORT_HTTP: "9464",
+      EMOTIOND_PORT_1883_TCP: "tcp://10.0.0.7:1883",
+      EMOTIOND_PORT_1883_TCP_ADDR: "10.0.0.7",
+      EMOTIOND_PORT_1883_TCP_PORT: "1883",
+      EMOTIOND_PORT_1883_TCP_PROTO: "tcp",
+      EMOTIOND_PORT_53_UDP: "udp://10.0.0.7:53",
+      // A service called emotiond-mqtt.
+      EMOTIOND_MQTT_PORT: "tcp://10.0.0.7:1883",
+      EMOTIOND_MQTT_SERVICE_HOST: "10.0.0.7",
+      EMOTIOND_MQTT_SERVICE_PORT_MQTT: "1883",
+      // docker run --link.
+      EMOTIOND_NAME: "/app/emotiond",
+      EMOTIOND_MQTT_NAME: "/app/emotiond-mqtt",
+      EMOTIOND_ENV_NODE_VERSION: "20",
+      EMOTIOND_NONSENSE: "s3cret",
+    };
+    expect(problemsIn("", theirs)).toEqual([]);
+    const warnings = environmentWarnings({ ...theirs, EMOTIOND_DEVICE: "kitchen", PATH: "/bin" });
+    expect(warnings.map((warning) => warning.split(":")[0])).toEqual(Object.keys(theirs));
+    expect(warnings.join("\n")).not.toMatch(/10\.0\.0\.7|s3cret/);
   });
 
   it("refuses YAML that is broken, doubled or bent on growing", () => {
@@ -165,6 +214,90 @@ describe("a configuration", () => {
     expect(problemsIn("a: &a [x]\nb: [*a, *a]")[0]).toMatch(/^emotiond\.yaml: is not usable YAML/);
     expect(problemsIn("- just\n- a list")[0]).toMatch(/must be a section with keys/);
     expect(problemsIn("just text")[0]).toMatch(/must be a section with keys/);
+  });
+
+  it.each([
+    ["mqtt: {username: !secret mqtt_user}", "a tag !secret means nothing here"],
+    ["mqtt: {username: !s3cret x}", "a tag (!…) means nothing here"],
+    ["source:\n  uri: !include s3cret.yaml", "(line 2, column 8)"],
+    ["device: !!binary aGk=", "a tag"],
+    ["privacy: !!set {x}", "a tag"],
+    ["device: !<tag:s3cret,2000:x> y", "a tag (!…)"],
+    ["%TAG ! tag:x,2000:\n---\ndevice: !str y", "a tag"],
+    ["device: kitchen\n---\nprivacy: {blurFaces: true}", "a single YAML document"],
+    ["device: kitchen\n...\nprivacy: {blurFaces: true}", "before the second (line 3, column 1)"],
+    ["---\n---\ndevice: a\n---\nlog: {level: debug}", "a single YAML document"],
+    ["mqtt: &m {url: 'mqtt://b'}", "an anchor (&) is not taken"],
+    ["mqtt: {username: &s3cret}", "must stand in quotes"],
+    ["mqtt: {username: *s3cret}", "an alias (*) is not taken"],
+    ["log: &l {level: info}\nhttp: *l", "is not taken"],
+    ["mqtt:\n  <<: {url: 'mqtt://b'}", "a merge key (<<) is not taken: write the keys out"],
+    ["%YAML 1.1\n---\nsource: {loop: yes}", "asks for version 1.1"],
+    ["%YAML 1.3\n---\ndevice: a", "take it out"],
+    ["%S3CRET x\n---\ndevice: a", "a directive (%)"],
+    ["source:\n\turi: /dev/video0", "not with tabs (line 2, column 1)"],
+    ["device: a\ndevice: b", "must be unique (line 2, column 1)"],
+    ["mqtt: {url: 'mqtt://a', url: 'mqtt://b'}", "must be unique"],
+    ["? [a]\n: b", "a key must be a word"],
+    ["mqtt: {username: @s3cret}", "reserved character"],
+    ['mqtt: {username: "s3cret}', "is not valid YAML"],
+  ])("refuses YAML that would be read as something else: %j", (text, cure) => {
+    const problems = problemsIn(text);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/^emotiond\.yaml: /);
+    expect(problems[0]).toContain(cure);
+    expect(problems[0]).not.toMatch(/s3cret/i);
+  });
+
+  it("takes a section without keys for the defaults, and only a section", () => {
+    const environment = { EMOTIOND_DEVICE: "kitchen" };
+    for (const text of [
+      "mqtt:\n#  url: mqtt://x\n",
+      "mqtt:\n  outbox:\n    # path: x\n  homeAssistant: ~\nsource: null\nprivacy: {}",
+      "---\nmqtt:\n---\n",
+      "# nothing\n---\n# nothing either\n",
+    ])
+      expect(parseConfig(text, "f", environment), text).toEqual(defaultConfig(environment));
+    expect(problemsIn("device:")).toEqual(["device: must be text, not null"]);
+    expect(problemsIn("mqtt: {username: }")).toEqual(["mqtt.username: must be text, not null"]);
+    expect(problemsIn("nonsense:")[0]).toMatch(/^nonsense: unknown key/);
+  });
+
+  it("is read with Windows' line ends and byte order mark", async () => {
+    const file = join(folder, "windows.yaml");
+    await writeFile(file, "\uFEFFdevice: kitchen\r\nmqtt:\r\n  baseTopic: home\r\n");
+    const config = await loadConfig(file, {});
+    expect([config.device, config.mqtt.baseTopic]).toEqual(["kitchen", "home"]);
+    for (const [name, bytes] of [
+      ["le", Buffer.from("\uFEFFdevice: kitchen", "utf16le")],
+      ["be", Buffer.from("\uFEFFdevice: kitchen", "utf16le").swap16()],
+      ["plain", Buffer.from("device: kitchen", "utf16le")],
+    ] as const) {
+      await writeFile(file, bytes);
+      await expect(loadConfig(file, {}), name).rejects.toThrow(/not UTF-8 text but UTF-16; save it as UTF-8/);
+    }
+    await writeFile(file, Buffer.from("device: k\xfcche", "latin1"));
+    await expect(loadConfig(file, {})).rejects.toThrow(/not UTF-8 text/);
+  });
+
+  it.each([
+    ["rtsp://admin:4711/s3cret@127.0.0.1:8554/s", "write / as %2F"],
+    ["rtsp://admin:s3#cret@cam/s", "write # as %23"],
+    ["rtsp://admin:s3?cret@cam/s", "write ? as %3F"],
+    ["rtsp://admin:s3@cret@cam/s", "write @ as %40"],
+    ["file://clip.mp4", "names a machine called clip.mp4"],
+    ["file:///tmp/a%2Fb.mp4", "a / cannot be part of one"],
+    ["file:///tmp/caf%E9.mp4", "must be UTF-8"],
+    ["file://", "must name a file"],
+    ["rtsp:/admin:s3cret@cam/s", "must have // after rtsp:"],
+    ["http://", "must be an address"],
+    ["rtsp:///s", "must be an address"],
+  ])("refuses the video %s, with the cure", (uri, cure) => {
+    const [problem, ...others] = problemsIn(JSON.stringify({ source: { type: "video", uri } }));
+    expect(problem).toMatch(/^source\.uri: must /);
+    expect(problem).toContain(cure);
+    expect(problem).not.toMatch(/s3|cret|admin|4711/);
+    expect(others).toEqual([]);
   });
 
   it("says why a file cannot be read", async () => {

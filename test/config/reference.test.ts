@@ -31,6 +31,9 @@ describe("what is written down of the configuration", () => {
   it("the JSON Schema refuses what the loader refuses", () => {
     const fits = addFormats.default(new Ajv2020()).compile(configJsonSchema());
     expect(fits({})).toBe(true);
+    expect(fits({ mqtt: null })).toBe(true);
+    expect(fits({ mqtt: { outbox: null } })).toBe(true);
+    expect(fits({ device: null })).toBe(false);
     expect(fits({ nonsense: 1 })).toBe(false);
     expect(fits({ source: { width: "wide" } })).toBe(false);
     expect(fits({ source: { type: "usb" } })).toBe(false);
