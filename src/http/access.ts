@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isIPv4, isIPv6 } from "node:net";
+import { rememberSecret } from "../base/secrets.js";
 import type { Config } from "../config/schema.js";
 
 export type HttpConfig = Config["http"];
@@ -45,11 +46,13 @@ export function readToken(config: HttpConfig, host: string): string | null {
   }
   let token: string;
   try {
+    // A byte order mark is white space to trim().
     token = readFileSync(config.tokenFile, "utf8").trim();
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     throw new HttpConfigError("http.tokenFile", `${config.tokenFile} cannot be read (${code})`);
   }
+  rememberSecret(token);
   if (token.length < 16) {
     throw new HttpConfigError(
       "http.tokenFile",

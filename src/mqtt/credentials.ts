@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { BlockList, isIP } from "node:net";
 import { join } from "node:path";
+import { rememberSecret } from "../base/secrets.js";
 import type { MqttConfig } from "../config/schema.js";
 
 /** What proves to the broker who this is, and to this who the broker is. Never logged. */
@@ -43,7 +44,7 @@ export class MqttCredentialError extends Error {
 
 /**
  * Reads the password and the PEM files. The password comes from `$CREDENTIALS_DIRECTORY/mqtt.password` (systemd's
- * LoadCredential=), else from `mqtt.passwordFile`; one line feed at its end does not count. Read again at every
+ * LoadCredential=), else from `mqtt.passwordFile`; a byte order mark before it and one line feed at its end do not count. Read again at every
  * connection, so that a renewed certificate is used without a restart.
  *
  * @throws {MqttCredentialError}
@@ -106,12 +107,26 @@ function readPassword(config: MqttConfig, env: NodeJS.ProcessEnv): string | unde
   const folder = env.CREDENTIALS_DIRECTORY;
   if (folder !== undefined && folder !== "") {
     const credential = readIfThere(join(folder, "mqtt.password"));
-    if (credential !== undefined) return credential.toString("utf8").replace(/\r?\n$/, "");
+    if (credential !== undefined) return passwordIn("mqtt.password", credential);
   }
   if (config.passwordFile === undefined) return undefined;
-  return readFile("mqtt.passwordFile", config.passwordFile)
+  return passwordIn("mqtt.passwordFile", readFile("mqtt.passwordFile", config.passwordFile));
+}
+
+/** Without what editors put around it: a byte order mark, and one line feed. */
+function passwordIn(path: string, content: Buffer): string {
+  if (/^(\xff\xfe|\xfe\xff)/.test(content.toString("latin1", 0, 2))) {
+    throw new MqttCredentialError(
+      path,
+      "the password is saved as UTF-16: save it as UTF-8, or as plain ASCII",
+    );
+  }
+  const password = content
     .toString("utf8")
+    .replace(/^\uFEFF/, "")
     .replace(/\r?\n$/, "");
+  rememberSecret(password);
+  return password;
 }
 
 function readIfThere(file: string): Buffer | undefined {
