@@ -77,6 +77,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     "Time since the last frame; NaN before the first",
   );
   const restarts = total("camera_restarts", "Restarts of the camera");
+  const paused = gauge("paused", "1 while paused");
   const pipelineFps = gauge("pipeline_fps", "Frames a second that go all the way through");
   const framesDropped = total("frames_dropped", "Frames dropped because a newer one was there");
   const faces = gauge("faces", "Faces in view");
@@ -105,6 +106,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     cameraFps.set(health.camera.fps);
     lastFrameAge.set(health.camera.lastFrameAge ?? Number.NaN);
     restarts(health.camera.restarts);
+    paused.set(health.paused ? 1 : 0);
     pipelineFps.set(health.pipeline.fps);
     framesDropped(health.pipeline.dropped);
     faces.set(sources.faces());

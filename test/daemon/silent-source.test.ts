@@ -1,9 +1,12 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { eventSchema } from "../../src/events/schema.js";
 import { cv } from "../../src/vision/opencv.js";
 import { type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
-import { configFile, emotiond, killed, type RunningProgram, stillsConfig } from "./daemon.js";
+import { subscribe } from "../mqtt/support/subscriber.js";
+import { configFile, emotiond, killed, type RunningProgram, SAMPLE_PHOTOS, stillsConfig } from "./daemon.js";
 
 const WIDTH = 64;
 const HEIGHT = 48;
@@ -27,11 +30,16 @@ afterEach(async () => {
 });
 
 /** A daemon whose camera sends that many grey frames, and then nothing, but stays connected. */
-async function watchSilentCamera(frames: number): Promise<RunningProgram> {
+function watchSilentCamera(frames: number): Promise<RunningProgram> {
+  return watch(WIDTH, HEIGHT, (socket) => socket.write(Buffer.alloc(WIDTH * HEIGHT * 3 * frames, 128)));
+}
+
+/** A daemon with a camera that sends what `send` writes, and stays connected. */
+async function watch(width: number, height: number, send: (socket: Socket) => void): Promise<RunningProgram> {
   server = createServer((socket) => {
     sockets.push(socket);
     socket.on("error", () => undefined);
-    socket.write(Buffer.alloc(WIDTH * HEIGHT * 3 * frames, 128));
+    send(socket);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
@@ -43,7 +51,7 @@ async function watchSilentCamera(frames: number): Promise<RunningProgram> {
       stillsConfig(broker.url, {
         source: {
           type: "video",
-          uri: `tcpclientsrc host=127.0.0.1 port=${port} ! rawvideoparse width=${WIDTH} height=${HEIGHT} format=bgr framerate=10/1 ! appsink`,
+          uri: `tcpclientsrc host=127.0.0.1 port=${port} ! rawvideoparse width=${width} height=${height} format=bgr framerate=10/1 ! appsink`,
         },
       }),
     ),
@@ -51,7 +59,38 @@ async function watchSilentCamera(frames: number): Promise<RunningProgram> {
   return running;
 }
 
+/** A sample photo with faces, as the raw frame of a camera. */
+function photoFrame(width: number, height: number): Buffer {
+  const photo = cv.imread(join(SAMPLE_PHOTOS, "sample1.jpg"));
+  const small = photo.resize(height, width);
+  const bytes = small.getData();
+  for (const mat of [photo, small]) mat.release();
+  return bytes;
+}
+
+/** Sends a frame ten times a second, a little brighter or darker each, so many times in all. */
+async function sendFrames(socket: Socket, frame: Buffer, times: number): Promise<void> {
+  for (let time = 0; time < times; time++) {
+    const noisy = Buffer.from(frame);
+    noisy[time] = time;
+    socket.write(noisy);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 describe.skipIf(!plays)("a camera that goes silent", () => {
+  it("ends its faces, and the events say that it was the camera", async () => {
+    const subscriber = await subscribe(broker.url, "emotiond/test/event");
+    const frame = photoFrame(640, 480);
+    await watch(640, 480, (socket) => void sendFrames(socket, frame, 50));
+    const events = () => subscriber.received.map(({ text }) => eventSchema.parse(JSON.parse(text)));
+    await subscriber.until(() => events().some(({ type }) => type === "new"), 20_000);
+    const live = () =>
+      events().reduce((n, { type }) => n + Number(type === "new") - Number(type === "end"), 0);
+    await subscriber.until(() => live() === 0 && events().some(({ reason }) => reason === "camera"), 20_000);
+    await subscriber.end();
+  });
+
   it("is told of, and its read that never returns does not outlive SIGTERM by five seconds", async () => {
     const { child, says, finished, stderr } = await watchSilentCamera(20);
     await says("camera is running");
