@@ -1,7 +1,10 @@
-import { open, stat } from "node:fs/promises";
-import { cv, type Mat } from "../vision/opencv.js";
+import { readFile, stat } from "node:fs/promises";
+import { cv, LARGEST_PICTURE, type Mat } from "../vision/opencv.js";
 import { CameraError } from "./camera.js";
+import { decodeJpeg, withEndMarker } from "./jpeg-end.js";
+import { describeFile } from "./photo-kind.js";
 import { type PhotoHeader, readPhotoHeader } from "./photo-size.js";
+import { upright } from "./upright.js";
 
 /** A 12,000 × 9,000 JPEG at the best quality has some 60 MB. */
 const LARGEST_FILE = 256 * 1024 * 1024;
@@ -34,24 +37,18 @@ export interface SizedPhoto {
 
 /** As readPhoto, with the size that the photo has in its file. */
 export async function readSizedPhoto(path: string, atLeast?: number): Promise<SizedPhoto> {
-  const header = await inspect(path);
-  if (header !== null && !header.complete) {
-    throw new CameraError(`${path} is truncated: its last part is missing; copy it again`);
-  }
+  const bytes = await readBytes(path);
+  const header = readPhotoHeader(bytes);
   const longer = header === null ? 0 : Math.max(header.width, header.height);
-  const reduced = atLeast === undefined ? undefined : REDUCED.find(({ by }) => longer / by >= atLeast);
-  let picture: Mat;
-  try {
-    // By name, not from the bytes: imdecodeAsync does not keep its buffer alive while it decodes.
-    picture = await cv.imreadAsync(path, reduced?.flag ?? cv.IMREAD_COLOR);
-  } catch {
-    // The binding says "empty Mat", whatever the reason.
-    throw notAPhoto(path);
-  }
-  if (picture.empty) {
-    picture.release();
-    throw notAPhoto(path);
-  }
+  // OpenCV makes a mistake in the size of a reduced TIFF that is turned.
+  const reduced =
+    atLeast === undefined || header?.format === "tiff"
+      ? undefined
+      : REDUCED.find(({ by }) => longer / by >= atLeast);
+  if (header !== null) refuseTooLarge(path, header, reduced?.by ?? 1);
+  const mended = header === null || header.complete ? null : await mend(path, header, bytes);
+  const decoded = await decode(path, bytes, mended, reduced?.flag ?? cv.IMREAD_COLOR);
+  const picture = await upright(decoded, header?.orientation ?? 1);
   if (header === null || reduced === undefined) return { picture, width: picture.cols, height: picture.rows };
   // EXIF may have turned the picture on its side.
   const turned = picture.cols > picture.rows !== header.width > header.height;
@@ -59,27 +56,56 @@ export async function readSizedPhoto(path: string, atLeast?: number): Promise<Si
   return { picture, width, height };
 }
 
-async function inspect(path: string): Promise<PhotoHeader | null> {
+async function decode(path: string, bytes: Buffer, mended: Buffer | null, flag: number): Promise<Mat> {
+  let picture: Mat;
   try {
-    const { size } = await stat(path);
-    if (size === 0) throw new CameraError(`${path} is empty`);
-    if (size > LARGEST_FILE) throw new CameraError(`${path} is larger than 256 MiB: no photo`);
-    const file = await open(path);
-    try {
-      return readPhotoHeader(await file.readFile());
-    } finally {
-      await file.close();
-    }
+    // By name, not from the bytes: imdecodeAsync does not keep its buffer alive while it decodes.
+    picture = await (mended === null ? cv.imreadAsync(path, flag) : decodeJpeg(mended, flag));
+  } catch {
+    // The binding says "empty Mat", whatever the reason.
+    throw notAPhoto(path, bytes);
+  }
+  if (picture.empty) {
+    picture.release();
+    throw notAPhoto(path, bytes);
+  }
+  return picture;
+}
+
+/** A JPEG decodes at a fraction of its size, and of the memory; the others are whole in memory first. */
+function refuseTooLarge(path: string, { format, width, height }: PhotoHeader, reducedBy: number): void {
+  const by = format === "jpeg" ? reducedBy : 1;
+  if ((width / by) * (height / by) <= LARGEST_PICTURE) return;
+  const millions = (pixels: number) => Math.round(pixels / 1e6);
+  throw new CameraError(
+    `${path} has ${width} × ${height} pixels, which is ${millions(width * height)} million, and no more than ${millions(LARGEST_PICTURE)} million are read: make it smaller, for example with \`convert FILE -resize 4000x4000 smaller.jpg\``,
+  );
+}
+
+/** @throws CameraError unless nothing but the end marker is missing */
+async function mend(path: string, { format }: PhotoHeader, bytes: Buffer): Promise<Buffer> {
+  const mended = format === "jpeg" ? await withEndMarker(bytes) : null;
+  if (mended !== null) return mended;
+  throw new CameraError(`${path} is truncated: its last part is missing; copy it again`);
+}
+
+async function readBytes(path: string): Promise<Buffer> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) throw new CameraError(`${path} is a folder`);
+    if (!found.isFile()) throw new CameraError(`${path} is a device, a pipe or a socket, and no photo`);
+    if (found.size === 0) throw new CameraError(`${path} is empty`);
+    if (found.size > LARGEST_FILE) throw new CameraError(`${path} is larger than 256 MiB: no photo`);
+    return await readFile(path);
   } catch (error) {
     if (error instanceof CameraError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") throw new CameraError(`${path}: there is no such file`);
     if (code === "EACCES") throw new CameraError(`${path}: this user may not read it`);
-    if (code === "EISDIR") throw new CameraError(`${path} is a folder`);
     throw new CameraError(`${path}: ${message}`);
   }
 }
 
-function notAPhoto(path: string): CameraError {
-  return new CameraError(`${path} is no photo that can be decoded (JPEG, PNG, WebP, BMP and TIFF can)`);
+function notAPhoto(path: string, bytes: Buffer): CameraError {
+  return new CameraError(`${path} is ${describeFile(bytes)}`);
 }

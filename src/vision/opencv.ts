@@ -6,7 +6,7 @@ export type Mat = import("@u4/opencv4nodejs").Mat;
 const require = createRequire(import.meta.url);
 
 /** Pixels of the largest picture that is decoded: a file of a few bytes can claim 2^30, which is 3 GB. */
-const LARGEST_PICTURE = 2 ** 27;
+export const LARGEST_PICTURE = 2 ** 27;
 
 /**
  * The one place that loads OpenCV. It is a nan addon: loaded once, in the main thread, never in a worker; its
