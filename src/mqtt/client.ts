@@ -3,7 +3,7 @@ import type { Health } from "../events/schema.js";
 import { VERSION } from "../version.js";
 import { COMMAND_LIMITS, commandReceiver } from "./answering.js";
 import { type BackoffLimits, backoffDelay } from "./backoff.js";
-import { commandSchemas } from "./commands.js";
+import { commandSubscription } from "./command-subscription.js";
 import { type Connection, type MqttVersion, openConnection } from "./connection.js";
 import { createOutbox } from "./create-outbox.js";
 import { MqttCredentialError, type MqttCredentials } from "./credentials.js";
@@ -113,6 +113,9 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     COMMAND_LIMITS,
     config.homeAssistant.prefix,
   );
+  const commands = commandSubscription(topics, log, (refused) =>
+    tell("the broker refuses the subscription to commands", refused),
+  );
   const discovery = homeAssistantDiscovery(
     {
       prefix: config.homeAssistant.prefix,
@@ -221,6 +224,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
         onMessage(topic, payload, packet) {
           if (connection === undefined || phase !== "running") return;
           if (discovery.message(topic, payload) || !config.commands) return;
+          commands.message(topic);
           receive(connection, topic, payload, packet);
         },
         onClose: closed,
@@ -241,17 +245,6 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
         "the broker keeps nothing for those who come later: availability, state, health and Home Assistant's discovery reach only who is there",
         limitOf("retain", "it has no retained messages (in mosquitto: retain_available)"),
       );
-    }
-  }
-
-  function subscribeToCommands(current: Connection, { wildcards }: BrokerLimits): void {
-    const filters = wildcards
-      ? [topics.commandFilter]
-      : Object.keys(commandSchemas).map((name) => topics.commandFilter.replace(/\+$/, name));
-    for (const filter of filters) {
-      current.subscribe(filter, (refused) => {
-        if (refused !== null) tell("the broker refuses the subscription to commands", refused);
-      });
     }
   }
 
@@ -278,7 +271,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     current.publish({ topic: topics.availability, payload: "online", qos: 1, retain: true }, (result) => {
       if (result.outcome === "refused") tell("the broker refuses availability", result.failure);
     });
-    if (config.commands) subscribeToCommands(current, limits);
+    if (config.commands) commands.connected(current, limits.wildcards);
     // Events before the state: even a broker that hangs up after three messages then gets one event a connection.
     delivery.connected(current);
     for (const topic of retained) topic.connected(current);
@@ -305,6 +298,7 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     clearInterval(tick);
     delivery.disconnected();
     discovery.disconnected();
+    commands.disconnected();
     for (const topic of retained) topic.disconnected();
     failures += 1;
     if (wasOpen && performance.now() - openedAt < timing.stableAfter) shortLived += 1;

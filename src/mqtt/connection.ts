@@ -42,6 +42,8 @@ export interface Connection {
   publish(message: Message, done?: (delivery: Delivery) => void): void;
   /** Subscribes at QoS 1, without the broker's retained messages where the version can say so. */
   subscribe(filter: string, done: (refused: ConnectionFailure | null) => void): void;
+  /** Ends subscriptions; what is under way of them still comes. */
+  unsubscribe(filters: readonly string[]): void;
   /** More is waiting in the socket than a healthy connection holds. */
   congested(): boolean;
   /** DISCONNECT, and the end; resolves when the socket is closed, or after `timeoutMs`. */
@@ -119,7 +121,8 @@ export function openConnection(
   const client = mqtt.connect(options.url, { ...clientOptions(options), ...ownSocket(options.url, take) });
   const turn = inTurns(() => ended);
   client.handleMessage = (_packet, done) => turn(done);
-  const incoming = incomingPackets(options.version, LARGEST_INCOMING);
+  let unsubacksDue = 0;
+  const incoming = incomingPackets(options.version, LARGEST_INCOMING, () => unsubacksDue-- > 0);
   readThrough(client, (bytes, hand) => {
     if (ended) return;
     const { packets, failure: fault } = incoming.take(bytes);
@@ -242,6 +245,15 @@ export function openConnection(
         if (error && refused === null) later(() => abort(failureOf(error)));
         else done(refused);
       });
+    },
+    unsubscribe(filters) {
+      if (ended) return;
+      // One packet each, which is smaller than the one that subscribed; without an answer the connection is about to
+      // break, of which `onClose` tells.
+      for (const filter of filters) {
+        unsubacksDue += 1;
+        client.unsubscribe(filter, () => {});
+      }
     },
     congested: () => client.stream.writableLength > CONGESTED_BYTES,
     close(timeoutMs) {

@@ -19,9 +19,14 @@ const LONGEST_HEADER = 5;
  * publishes and subscribes at QoS 1 at most is sent few kinds of packets: all others end the connection here.
  *
  * @param largest bytes of the largest packet that is taken
+ * @param unsubscribing whether an UNSUBSCRIBE waits for its answer; asked when an UNSUBACK comes
  */
-export function incomingPackets(version: 4 | 5, largest: number): Incoming {
-  const inspect = inspector(version);
+export function incomingPackets(
+  version: 4 | 5,
+  largest: number,
+  unsubscribing: () => boolean = () => false,
+): Incoming {
+  const inspect = inspector(version, unsubscribing);
   let begun = false;
   let held: Buffer[] = [];
   let heldBytes = 0;
@@ -82,7 +87,10 @@ function packetSize(bytes: Buffer): number | "incomplete" | "malformed" {
 }
 
 /** Looks at one packet after the other; gives why the connection is to be given up, or null. */
-function inspector(version: 4 | 5): (bytes: Buffer) => ConnectionFailure | null {
+function inspector(
+  version: 4 | 5,
+  unsubscribing: () => boolean,
+): (bytes: Buffer) => ConnectionFailure | null {
   const parser = mqttPacket.parser({ protocolVersion: version });
   let packets: Packet[] = [];
   let problems: Error[] = [];
@@ -119,6 +127,9 @@ function inspector(version: 4 | 5): (bytes: Buffer) => ConnectionFailure | null 
       if (reason !== 0) return brokerFailure(reason);
       accepted = true;
       return null;
+    }
+    if (packet.cmd === "unsuback" && unsubscribing()) {
+      return isPacketId(packet.messageId) ? null : ruleBroken("UNSUBACK without a packet identifier");
     }
     return brokenRule(packet, bytes.length);
   };

@@ -1,5 +1,5 @@
-/** Messages that are taken in one after the other. A command comes alone; so many at once are a flood. */
-const IN_A_ROW = 32;
+/** Messages that are taken in one after the other: a millisecond's work. */
+const IN_A_ROW = 128;
 
 /**
  * Calls back at once, but every so often only when everything else that is due has had its turn: frames of the camera,

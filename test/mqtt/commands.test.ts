@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { commandSubscription } from "../../src/mqtt/command-subscription.js";
+import type { Connection } from "../../src/mqtt/connection.js";
 import type { Command, CommandHandler } from "../../src/mqtt/publisher.js";
+import { topicsOf } from "../../src/mqtt/topics.js";
 import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
-import { type Bench, publisherOf } from "./support/samples.js";
+import { type Bench, capturedLog, publisherOf } from "./support/samples.js";
 import { type Subscriber, subscribe, waitFor } from "./support/subscriber.js";
 
 let broker: Mosquitto;
@@ -106,7 +109,7 @@ describe("commands", () => {
   it("are limited in rate; those beyond are refused", async () => {
     await start();
     await Promise.all(Array.from({ length: 40 }, () => send("pause")));
-    await app.until(() => answers().length >= 30);
+    await app.until(() => answers().length >= 40);
     expect(ran.length).toBeLessThanOrEqual(12);
     expect(answers().filter((answer) => "error" in answer).length).toBeGreaterThan(20);
     expect(bench.publisher.stats().connected).toBe(true);
@@ -156,7 +159,54 @@ describe("commands", () => {
     for (let i = 0; i < 2000; i++) app.client.publish(`emotiond/kitchen/cmd/${i}`, "{}", { qos: 0 });
     await send("pause");
     await waitFor(() => ran.length > 0);
-    expect(ran).toEqual([{ name: "pause" }]);
+    expect(ran[0]).toEqual({ name: "pause" });
+    expect(bench.logText()).not.toContain("connection to the broker lost");
+  });
+
+  it("that there are not are kept by the broker once they are a flood; the others are heard as before", async () => {
+    await start();
+    for (let i = 0; i < 3000; i++) app.client.publish(`emotiond/kitchen/cmd/${i}`, "{}", { qos: 0 });
+    await waitFor(() => bench.logText().includes("a flood of unknown commands"));
+    // What was under way comes before this one is answered.
+    await send("resume");
+    await app.until(() => answers().some((answer) => "ok" in answer && answer.ok === true));
+    ran.length = 0;
+    app.received.length = 0;
+    await send("nothing");
+    for (const name of ["pause", "resume", "snapshot"]) await send(name);
+    await send("display", '{"sink":"none"}');
+    await send("paused", "true");
+    await app.until(() => answers().length >= 5);
+    expect(ran.map(({ name }) => name)).toEqual(["pause", "resume", "snapshot", "display", "pause"]);
+    expect(answers()).toEqual(Array(5).fill({ ok: true }));
+    expect(bench.logText()).not.toContain("connection to the broker lost");
+  });
+
+  it("that there are not are heard again after a while, and nothing is changed for a broker that is gone", async () => {
+    const calls: string[] = [];
+    const connection = {
+      subscribe: (filter: string) => void calls.push(`+${filter}`),
+      unsubscribe: (filters: readonly string[]) => void calls.push(...filters.map((filter) => `-${filter}`)),
+    } as unknown as Connection;
+    const { log, lines } = capturedLog();
+    const subscription = commandSubscription(topicsOf("e", "d"), log, () => {}, 50);
+    subscription.connected(connection, true);
+    const flood = (name: string) => {
+      for (let i = 0; i < 5000; i++) subscription.message(`e/d/cmd/${name}`);
+    };
+    flood("pause");
+    expect(calls.splice(0)).toEqual(["+e/d/cmd/+"]);
+    flood("reboot");
+    const known = ["pause", "resume", "paused", "display", "snapshot"].map((name) => `e/d/cmd/${name}`);
+    expect(calls.splice(0)).toEqual([...known.map((filter) => `+${filter}`), "-e/d/cmd/+"]);
+    await waitFor(() => calls.length > 0);
+    expect(calls.splice(0)).toEqual(["+e/d/cmd/+", ...known.map((filter) => `-${filter}`)]);
+    flood("reboot");
+    calls.length = 0;
+    subscription.disconnected();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(calls).toEqual([]);
+    expect(lines).toHaveLength(2);
   });
 
   it("are not carried out when their correlation data is too long to send back", async () => {

@@ -89,6 +89,7 @@ function bench() {
         expect(onTheWay.length).toBeLessThanOrEqual(RECEIVE_MAXIMUM - 6);
       },
       subscribe() {},
+      unsubscribe() {},
       congested: () => false,
       close: () => Promise.resolve(),
       abort: lose,

@@ -131,6 +131,7 @@ describe("fuzz", () => {
         done?.({ outcome: "acknowledged" });
       },
       subscribe() {},
+      unsubscribe() {},
       congested: () => false,
       close: () => Promise.resolve(),
       abort() {},
