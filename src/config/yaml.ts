@@ -64,7 +64,7 @@ const MERGE = "a merge key (<<) is not taken: write the keys out that it would b
 
 function tagged(tag: string): string {
   const name = KNOWN_TAGS.test(tag) ? tag : "(!…)";
-  return `a tag ${name} means nothing here: write the value itself, or the key's …File or environment variable where it is a secret; ${QUOTES.replace("it", "!")}`;
+  return `a tag ${name} means nothing here: write the value itself, or the key's …File or environment variable where it is a secret; ${QUOTES}`;
 }
 
 function isNothing(contents: unknown): boolean {

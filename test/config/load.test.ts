@@ -217,7 +217,10 @@ describe("a configuration", () => {
   });
 
   it.each([
-    ["mqtt: {username: !secret mqtt_user}", "a tag !secret means nothing here"],
+    [
+      "mqtt: {username: !secret mqtt_user}",
+      "environment variable where it is a secret; a value that begins with it must stand in quotes (line 1, column 18)",
+    ],
     ["mqtt: {username: !s3cret x}", "a tag (!…) means nothing here"],
     ["source:\n  uri: !include s3cret.yaml", "(line 2, column 8)"],
     ["device: !!binary aGk=", "a tag"],
