@@ -10,6 +10,8 @@ export interface Camera {
   readonly description: string;
   /** Milliseconds between frames as configured, where that is known: no deadline may be shorter. */
   readonly interval?: number;
+  /** Milliseconds that its first frame may take, where that is longer than usual. */
+  readonly firstFrame?: number;
   /**
    * Delivers frames until the source ends (resolves), fails (rejects with CameraError) or the signal aborts
    * (resolves; everything the attempt started is gone, or given up on after KILL).

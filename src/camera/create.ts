@@ -35,7 +35,7 @@ export function createCamera(
         folders: runtimeDirectory === undefined ? [] : [runtimeDirectory],
       });
     case "video":
-      return createVideo({ source, frames });
+      return createVideo({ source, frames, log });
     case "stills":
       return createStills({ source, frames, log });
   }

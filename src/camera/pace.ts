@@ -22,3 +22,21 @@ export function createPace(
     if (wait > 0) await sleep(wait, signal, clock);
   };
 }
+
+/**
+ * Shows frames when their own time says.
+ *
+ * @returns waits until a frame of that many seconds is due; at once when that is past, or the signal aborts
+ */
+export function createPlayback(
+  clock: Clock = monotonicClock,
+): (seconds: number, signal: AbortSignal) => Promise<void> {
+  let origin: number | undefined;
+  return async (seconds, signal) => {
+    const now = clock.now();
+    const milliseconds = seconds * 1000;
+    if (origin === undefined || now - origin - milliseconds > TOO_LATE) origin = now - milliseconds;
+    const wait = origin + milliseconds - now;
+    if (wait > 0) await sleep(wait, signal, clock);
+  };
+}

@@ -5,10 +5,10 @@ import { addonFile, cv } from "../vision/opencv.js";
 import { CameraError } from "./camera.js";
 
 /** How long a source may take for its first frame, in milliseconds: less than the supervisor gives an attempt. */
-const SILENT_AFTER = 10_000;
+export const SILENT_AFTER = 10_000;
 
 /** Sources that wait for a peer: it would have to connect anew after the probe, and may not. */
-const WAITS_FOR_PEER = /(^|[\s(])(fdsrc|tcpserversrc|srtserversrc|whipserversrc)\s|\bmode="?listener/;
+export const WAITS_FOR_PEER = /(^|[\s(])(fdsrc|tcpserversrc|srtserversrc|whipserversrc)\s|\bmode="?listener/;
 
 /**
  * The child: readies GStreamer, whose first start looks through its plugins for up to minutes, and must not be cut
@@ -147,13 +147,19 @@ const PRIVATE = /location|ur[il]|user|pass|pw|secret|token|key|auth|cookie|heade
 export function reasonIn(words: string, pipeline: string): string {
   const reasons = [...words.matchAll(REASONS)].map(([, parser, element]) => (parser ?? element ?? "").trim());
   // What follows from the first ones says less. A property's value may be anything.
-  let reason = [...new Set(reasons)]
+  const reason = [...new Set(reasons)]
     .slice(0, 2)
     .join(" | ")
     .replace(/ to ".*?"(?= \||$)/g, "");
+  return withoutPipelineSecrets(reason, pipeline);
+}
+
+/** Words of GStreamer's without addresses, users and passwords. */
+export function withoutPipelineSecrets(words: string, pipeline: string): string {
+  let left = words;
   for (const [, name = "", quoted = ""] of pipeline.matchAll(PROPERTIES)) {
     const value = quoted.replace(/^(["'])(.*)\1$/s, "$2");
-    if (PRIVATE.test(name) && value !== "") reason = reason.replaceAll(value, "…");
+    if (PRIVATE.test(name) && value !== "") left = left.replaceAll(value, "…");
   }
-  return withoutSecrets(reason, secretsIn(pipeline)).replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, "…");
+  return withoutSecrets(left, secretsIn(pipeline)).replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, "…");
 }

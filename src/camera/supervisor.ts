@@ -140,7 +140,7 @@ export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
       if (!attemptEnd.signal.aborted) expectFrameWithin(times.nextFrame);
     };
 
-    expectFrameWithin(times.firstFrame);
+    expectFrameWithin(Math.max(times.firstFrame, camera.firstFrame ?? 0));
     let ended = false;
     let failure: unknown;
     const running = Promise.resolve()
