@@ -11,8 +11,6 @@ import { configFile, emotiond, killed, type RunningProgram, SAMPLE_PHOTOS, still
 const WIDTH = 64;
 const HEIGHT = 48;
 const plays = /GStreamer:\s+YES/.test(cv.getBuildInformation());
-/** From this version on a process can become another, and ends with 0; before, by a signal that systemd takes for it. */
-const execve = (process as { execve?: unknown }).execve !== undefined;
 
 let broker: Mosquitto;
 let server: Server;
@@ -99,7 +97,8 @@ describe.skipIf(!plays)("a camera that goes silent", () => {
     child.kill("SIGTERM");
     const { code, signal } = await finished;
     expect(performance.now() - asked).toBeLessThan(5_000);
-    expect({ code, signal }).toEqual(execve ? { code: 0, signal: null } : { code: null, signal: "SIGTERM" });
+    // The read hangs in a process of its own, which is killed: no thread of the daemon waits for it.
+    expect({ code, signal }).toEqual({ code: 0, signal: null });
     expect(stderr()).toContain("emotiond has stopped");
   });
 
