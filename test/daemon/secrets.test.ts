@@ -68,3 +68,26 @@ describe.skipIf(!isBuilt)("the login at the broker", () => {
     }
   });
 });
+
+describe.skipIf(!isBuilt)("a camera's password", () => {
+  it("is in no log, be it before the host, in the path or in the query", async () => {
+    const config = configFile({
+      device: "test",
+      source: {
+        type: "video",
+        uri: "rtsp://admin:Tr0ub%2Fdor@127.0.0.1:9/user=admin_password=S3cretPw_channel=1?key=abcdef99",
+      },
+      mqtt: { url: "mqtt://127.0.0.1:9" },
+      http: { listen: "none" },
+      log: { level: "trace" },
+    });
+    const daemon = emotiond(["run", "--config", config]);
+    cleanups.push(() => daemon.child.kill("SIGKILL"));
+    await daemon.says("emotiond is starting", 30_000);
+    await daemon.says("camera failed", 30_000);
+    daemon.child.kill("SIGTERM");
+    const { stdout, stderr } = await daemon.finished;
+    expect(stderr).toContain("rtsp://127.0.0.1:9/…");
+    expect(stdout + stderr).not.toMatch(/Tr0ub|dor@|S3cret|abcdef99|admin/);
+  });
+});
