@@ -2,7 +2,7 @@ import type { Classifier, EngineName } from "../../src/emotion/classifier.js";
 import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel } from "../../src/emotion/labels.js";
 import type { Dataset, Split } from "../train/data/dataset.js";
 import { middles } from "../train/export/crops.js";
-import { calibrationError, majorities, predictions, score } from "../train/metrics.js";
+import { calibrationError, majorities, pluralities, predictions, score } from "../train/metrics.js";
 
 export interface ClassFigures {
   readonly precision: number;
@@ -22,7 +22,12 @@ export interface Evaluation {
   /** Rows true, columns predicted, in EMOTION_LABELS' order. */
   readonly confusion: readonly (readonly number[])[];
   /** Against the FER+ majority, over the rows that have one among the seven. */
-  readonly ferplus: { readonly n: number; readonly accuracy: number } | null;
+  readonly ferplus: {
+    readonly n: number;
+    readonly accuracy: number;
+    /** Expected calibration error against what most raters saw, which more faces have than a majority. */
+    readonly calibrationError: number;
+  } | null;
   /** Milliseconds, one face a call, median. */
   readonly msPerFace: number;
   /** Expected calibration error against the original labels. */
@@ -51,7 +56,14 @@ export async function evaluate(classifier: Classifier, dataset: Dataset): Promis
     accuracy: original.accuracy,
     perClass: perClass(original),
     confusion: original.confusion,
-    ferplus: votes === null ? null : { n: votes.n, accuracy: votes.accuracy },
+    ferplus:
+      votes === null
+        ? null
+        : {
+            n: votes.n,
+            accuracy: votes.accuracy,
+            calibrationError: calibrationError(scores, pluralities(dataset)),
+          },
     msPerFace: times[Math.floor(times.length / 2)] ?? Number.NaN,
     calibrationError: calibrationError(scores, dataset.labels),
   };

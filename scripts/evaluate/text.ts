@@ -11,8 +11,10 @@ export function asText(result: Evaluation): string {
     `${result.engine}, ${result.split}: ${percent(result.accuracy).trim()} ± ${(margin * 100).toFixed(1)} of ${result.n} right`,
     ...(result.ferplus === null
       ? []
-      : [`against the FER+ majority: ${percent(result.ferplus.accuracy).trim()} of ${result.ferplus.n}`]),
-    `calibration error ${percent(result.calibrationError).trim()}, ${result.msPerFace.toFixed(2)} ms a face`,
+      : [
+          `against the FER+ majority: ${percent(result.ferplus.accuracy).trim()} of ${result.ferplus.n}, calibration error against what most saw ${percent(result.ferplus.calibrationError).trim()}`,
+        ]),
+    `calibration error against the labels ${percent(result.calibrationError).trim()}, ${result.msPerFace.toFixed(2)} ms a face`,
     "",
     `${"".padEnd(10)}precision  recall      f1     n`,
     ...EMOTION_LABELS.map((label) => {

@@ -10,7 +10,7 @@ import { chooseHead } from "./export/head.js";
 import { fold } from "./export/inference.js";
 import { writeKeras } from "./export/keras.js";
 import { mixed } from "./heads.js";
-import { majorities, predictions, score } from "./metrics.js";
+import { majorities, pluralities, predictions, score } from "./metrics.js";
 import type { Network } from "./network.js";
 import type { Origin } from "./origin.js";
 import type { Preset } from "./presets.js";
@@ -37,7 +37,11 @@ export async function finish(run: FinishedRun): Promise<void> {
   const { command, preset, network, averages, history, effort } = run;
   const { training, evaluation, privateRows } = run.data;
   const both = logits(network, averages, evaluation, preset);
-  const head = chooseHead(both, evaluation.labels, majorities(evaluation));
+  const truth = majorities(evaluation);
+  const seen = truth.some((label) => label !== null)
+    ? [{ both, truth, likeliest: pluralities(evaluation) }]
+    : [];
+  const head = chooseHead(both, evaluation.labels, seen);
   const values = new Map<string, Float32Array>();
   for (const [name, tensor] of averages) values.set(name, (await tensor.data()) as Float32Array);
   const { manifest, differences } = await exportModel({

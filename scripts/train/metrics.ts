@@ -1,5 +1,5 @@
 import { EMOTION_COUNT } from "../../src/emotion/labels.js";
-import { type Dataset, majority } from "./data/dataset.js";
+import { type Dataset, majority, plurality } from "./data/dataset.js";
 
 export interface Scores {
   readonly n: number;
@@ -39,6 +39,12 @@ export function score(predicted: ArrayLike<number>, truth: ArrayLike<number | nu
 export function majorities(dataset: Dataset): (number | null)[] {
   const { votes } = dataset;
   return Array.from({ length: dataset.count }, (_, row) => (votes === null ? null : majority(votes, row)));
+}
+
+/** What most raters saw in each row, or null where that is none of the seven, or two. */
+export function pluralities(dataset: Dataset): (number | null)[] {
+  const { votes } = dataset;
+  return Array.from({ length: dataset.count }, (_, row) => (votes === null ? null : plurality(votes, row)));
 }
 
 /** Index of the largest of seven, for each row. */
@@ -88,12 +94,19 @@ export function crossEntropy(probabilities: Float32Array, truth: ArrayLike<numbe
 
 /**
  * Expected calibration error (Guo et al. 2017, arXiv 1706.04599): how far the confidence is from the share right,
- * over 15 bins of equal width, weighted by their rows. 0 to 1.
+ * over 15 bins of equal width, weighted by their rows. 0 to 1; rows whose truth is null are left out.
  */
-export function calibrationError(probabilities: Float32Array, truth: ArrayLike<number>, bins = 15): number {
+export function calibrationError(
+  probabilities: Float32Array,
+  truth: ArrayLike<number | null>,
+  bins = 15,
+): number {
   const rows = Array.from({ length: bins }, () => ({ n: 0, right: 0, confidence: 0 }));
   const predicted = predictions(probabilities);
+  let n = 0;
   for (let row = 0; row < truth.length; row++) {
+    if (truth[row] === null) continue;
+    n++;
     const label = predicted[row] as number;
     const confidence = probabilities[row * EMOTION_COUNT + label] as number;
     const bin = rows[Math.min(bins - 1, Math.floor(confidence * bins))];
@@ -102,5 +115,5 @@ export function calibrationError(probabilities: Float32Array, truth: ArrayLike<n
     bin.confidence += confidence;
     if (label === truth[row]) bin.right++;
   }
-  return rows.reduce((sum, { right, confidence }) => sum + Math.abs(right - confidence), 0) / truth.length;
+  return rows.reduce((sum, { right, confidence }) => sum + Math.abs(right - confidence), 0) / n;
 }

@@ -20,7 +20,7 @@ const scoresSchema = z.looseObject({
   accuracy: share,
   recall: z.record(z.string(), share),
   ferplus: z.object({ n: z.int().min(0), accuracy: share }).nullable(),
-  /** Expected calibration error, before and after temperature scaling. */
+  /** Expected calibration error, before and after temperature scaling: by what most raters saw, or without votes by the labels. */
   calibrationError: z.object({ before: share, after: share }),
 });
 

@@ -95,3 +95,15 @@ export function majority(votes: Votes, row: number): number | null {
   }
   return null;
 }
+
+/**
+ * The label that most raters gave, though it may be fewer than half of them, or null when that is none of the seven, or
+ * when two have as many.
+ */
+export function plurality(votes: Votes, row: number): number | null {
+  const counts = Array.from(votes.counts.subarray(row * EMOTION_COUNT, (row + 1) * EMOTION_COUNT));
+  const most = Math.max(...counts);
+  const others = (votes.totals[row] as number) - counts.reduce((sum, count) => sum + count, 0);
+  const label = counts.indexOf(most);
+  return most > others && counts.lastIndexOf(most) === label ? label : null;
+}

@@ -10,7 +10,7 @@ import { CROP_PER_BOX } from "../../../src/vision/crop-size.js";
 import { type Architecture, cost } from "../architecture.js";
 import { plainBatch } from "../augment.js";
 import { type Dataset, select } from "../data/dataset.js";
-import { calibrationError, majorities, predictions, score } from "../metrics.js";
+import { calibrationError, majorities, pluralities, predictions, score } from "../metrics.js";
 import type { Origin } from "../origin.js";
 import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import { createRandom } from "../random.js";
@@ -203,6 +203,7 @@ async function measure(folder: string, engine: EngineName, evaluation: Dataset, 
   const predicted = predictions(scores);
   const original = score(predicted, evaluation.labels);
   const ferplus = evaluation.votes === null ? null : score(predicted, majorities(evaluation));
+  const likeliest = evaluation.votes === null ? evaluation.labels : pluralities(evaluation);
   const round = (value: number) => Math.round(value * 1e4) / 1e4;
   return {
     split: evaluation.split,
@@ -217,7 +218,7 @@ async function measure(folder: string, engine: EngineName, evaluation: Dataset, 
     ferplus: ferplus === null ? null : { n: ferplus.n, accuracy: round(ferplus.accuracy) },
     calibrationError: {
       before: round(head.calibrationError.before),
-      after: round(calibrationError(scores, evaluation.labels)),
+      after: round(calibrationError(scores, likeliest)),
     },
   };
 }

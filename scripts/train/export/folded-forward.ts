@@ -35,12 +35,12 @@ export function foldedForward(
           break;
         case "dense": {
           const features = outputs.get(layer.input) as Tensor2D;
-          last = tf.addN(
-            layer.heads.map(({ share, weights, bias }) => {
-              const matrix = tf.tensor2d(weights, [layer.inputs, EMOTION_COUNT]);
-              return tf.mul(tf.softmax(tf.add(tf.matMul(features, matrix), tf.tensor1d(bias))), share);
-            }),
-          );
+          const heads = layer.heads.map(({ share, weights, bias }) => {
+            const matrix = tf.tensor2d(weights, [layer.inputs, EMOTION_COUNT]);
+            return tf.mul(tf.softmax(tf.add(tf.matMul(features, matrix), tf.tensor1d(bias))), share);
+          });
+          const sum = tf.addN(heads);
+          last = heads.length === 1 ? sum : tf.softmax(tf.mul(tf.log(sum), layer.sharpness));
           break;
         }
       }

@@ -148,7 +148,16 @@ export function graphModel(network: InferenceNetwork): GraphModelFiles {
           ]);
         });
         if (first === undefined) throw new Error(`${layer.name} has no head`);
-        outputs.set(layer.name, second === undefined ? first : node("scores", "AddV2", [first, second]));
+        if (second === undefined) {
+          outputs.set(layer.name, first);
+          break;
+        }
+        const log = node("sum/log", "Log", [node("sum", "AddV2", [first, second])]);
+        const sharp = node("sum/sharp", "Mul", [
+          log,
+          floats("sharpness", [], Float32Array.of(layer.sharpness)),
+        ]);
+        outputs.set(layer.name, node("scores", "Softmax", [sharp]));
         break;
       }
     }

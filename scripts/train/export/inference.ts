@@ -6,7 +6,7 @@ import {
   shapeOf,
   shapes,
 } from "../architecture.js";
-import { type Mix, type Reading, readHead } from "../heads.js";
+import { type Head, headOf, type Mix } from "../heads.js";
 
 /** A network as it computes on the device: batch norm folded, probabilities out. */
 export interface InferenceNetwork {
@@ -48,13 +48,17 @@ export interface InferenceFlatten {
   readonly channels: number;
 }
 
-/** Heads, each a dense layer and softmax, and the sum of what they make probable. */
+/**
+ * Heads, each a dense layer and softmax. One alone gives the probabilities; of several, the sum of what they make
+ * probable is raised to `sharpness`, and made to sum to 1 again.
+ */
 export interface InferenceDense {
   readonly op: "dense";
   readonly name: string;
   readonly input: string;
   readonly inputs: number;
   readonly heads: readonly InferenceHead[];
+  readonly sharpness: number;
 }
 
 export interface InferenceHead {
@@ -77,7 +81,7 @@ export function samePadding(
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
 
-/** Folds batch norm into the convolutions, and how the heads are read into the last layer. */
+/** Folds batch norm into the convolutions, and the temperature of a head that stands alone into its layer. */
 export function fold(
   architecture: Architecture,
   values: ReadonlyMap<string, Float32Array>,
@@ -122,23 +126,20 @@ export function fold(
         const inputs = shapeOf(known, layer.input).channels;
         const kernel = value(`${layer.name}/kernel`);
         const bias = value(`${layer.name}/bias`);
-        const head = (name: "own" | "votes", share: number, reading: Reading): InferenceHead => ({
+        const sharpness = 1 / mix.temperature;
+        const shares: readonly (readonly [Head, number])[] = [
+          ["own", mix.share],
+          ["votes", 1 - mix.share],
+        ];
+        const asked = shares.filter(([, share]) => share > 0);
+        const scale = asked.length === 1 ? sharpness : 1;
+        const heads = asked.map(([name, share]) => ({
           name,
           share,
-          weights: readHead(kernel, name, {
-            scale: reading.scale * FEATURE_SCALE,
-            offsets: reading.offsets.map(() => 0),
-          }),
-          bias: readHead(bias, name, reading),
-        });
-        const heads = [head("own", mix.share, mix.own), head("votes", 1 - mix.share, mix.votes)];
-        return {
-          op: "dense",
-          name: layer.name,
-          input: layer.input,
-          inputs,
-          heads: heads.filter(({ share }) => share > 0),
-        };
+          weights: headOf(kernel, name).map((weight) => weight * scale * FEATURE_SCALE),
+          bias: headOf(bias, name).map((value) => value * scale),
+        }));
+        return { op: "dense", name: layer.name, input: layer.input, inputs, heads, sharpness };
       }
     }
   };

@@ -58,8 +58,8 @@ function describe(network: InferenceNetwork): { readonly config: object; readonl
     classes.set(kind, count + 1);
     weights.push({ layer: count === 0 ? kind : `${kind}_${count}`, values });
   };
-  const layer = (
-    className: string,
+  const add = (
+    kind: { readonly module: string; readonly className: string; readonly registered: string | null },
     name: string,
     config: object,
     inputs: readonly Output[],
@@ -70,15 +70,30 @@ function describe(network: InferenceNetwork): { readonly config: object; readonl
       config: { shape: [null, ...input.shape], dtype: "float32", keras_history: [input.name, 0, 0] },
     }));
     layers.push({
-      module: "keras.layers",
-      class_name: className,
-      config: { name, trainable: true, dtype: "float32", ...config },
-      registered_name: null,
+      module: kind.module,
+      class_name: kind.className,
+      config: { name, ...config },
+      registered_name: kind.registered,
       name,
       inbound_nodes:
         tensors.length === 0 ? [] : [{ args: tensors.length > 1 ? [tensors] : tensors, kwargs: {} }],
     });
     return { name, shape };
+  };
+  const layer = (
+    className: string,
+    name: string,
+    config: object,
+    inputs: readonly Output[],
+    shape: readonly number[],
+  ): Output => {
+    const kind = { module: "keras.layers", className, registered: null };
+    return add(kind, name, { trainable: true, dtype: "float32", ...config }, inputs, shape);
+  };
+  /** Keras has no layer for the logarithm; this is how it writes its function. */
+  const logarithm = (name: string, input: Output): Output => {
+    const kind = { module: "keras.src.ops.numpy", className: "Log", registered: "Log" };
+    return add(kind, name, {}, [input], input.shape);
   };
 
   const picture = [size, size, 1];
@@ -139,10 +154,13 @@ function describe(network: InferenceNetwork): { readonly config: object; readonl
           return layer("Rescaling", `${head}_counted`, { scale: share, offset: 0 }, [probabilities], shape);
         });
         const [only] = counted;
-        outputs.set(
-          step.name,
-          counted.length === 1 && only !== undefined ? only : layer("Add", "scores", {}, counted, shape),
-        );
+        if (counted.length === 1 && only !== undefined) {
+          outputs.set(step.name, only);
+          break;
+        }
+        const log = logarithm("sum_log", layer("Add", "sum", {}, counted, shape));
+        const sharp = layer("Rescaling", "sum_sharp", { scale: step.sharpness, offset: 0 }, [log], shape);
+        outputs.set(step.name, layer("Activation", "scores", { activation: "softmax" }, [sharp], shape));
         break;
       }
     }

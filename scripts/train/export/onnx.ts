@@ -185,7 +185,10 @@ function headsAndSum(
     return graph.node("Mul", `${name}/counted`, [probabilities, weight]);
   });
   if (first === undefined) throw new Error(`${layer.name} has no head`);
-  return second === undefined ? first : graph.node("Add", OUTPUT_NAME, [first, second]);
+  if (second === undefined) return first;
+  const log = graph.node("Log", "sum/log", [graph.node("Add", "sum", [first, second])]);
+  const sharpness = graph.floats("sharpness", [], Float32Array.of(layer.sharpness));
+  return graph.node("Softmax", OUTPUT_NAME, [graph.node("Mul", "sum/sharp", [log, sharpness])], { axis: 1 });
 }
 
 function finish(graph: OnnxGraph, network: InferenceNetwork, kind: string): Buffer {
