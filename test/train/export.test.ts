@@ -128,6 +128,16 @@ describe("the shipped model", () => {
     expect(int8?.calibrationError.after as number).toBeLessThanOrEqual(0.05);
   });
 
+  test("is right by what people see, and meets FER-2013's labels as often as people do, with every engine", () => {
+    expect(Object.keys(manifest.metrics)).toEqual(["onnx-int8", "onnx-fp32", "tensorflow"]);
+    for (const { split, n, accuracy, ferplus, calibrationError } of Object.values(manifest.metrics)) {
+      expect([split, n, ferplus?.n]).toEqual(["PublicTest", 3589, 2854]);
+      expect(ferplus?.accuracy).toBeGreaterThanOrEqual(0.88);
+      expect(accuracy).toBeGreaterThanOrEqual(0.65);
+      expect(calibrationError.after).toBeLessThanOrEqual(0.03);
+    }
+  });
+
   test("has the card that its manifest gives", () => {
     expect(readFileSync(join(folder, "MODEL_CARD.md"), "utf8")).toBe(modelCard(manifest));
   });
