@@ -59,23 +59,23 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
   beforeAll(() => {
     const rows = [...syntheticRows("Training", 512, 1), ...syntheticRows("PublicTest", 70, 2)];
     writeFileSync(data, [HEADER, ...rows].join("\n"));
-    const result = run(whole, "--epochs", "3", "--model-version", "3.2.1");
+    const result = run(whole, "--epochs", "4", "--model-version", "3.2.1");
     output = result.output;
     expect(result.status, output).toBe(0);
   }, 240_000);
 
   test("learns, and tells loss and accuracy a line per epoch", () => {
-    const losses = [...output.matchAll(/^epoch +\d\/3 {2}loss ([\d.]+) {2}PublicTest ([\d.]+) %/gm)].map(
+    const losses = [...output.matchAll(/^epoch +\d\/4 {2}loss ([\d.]+) {2}PublicTest ([\d.]+) %/gm)].map(
       ([, loss]) => Number(loss),
     );
-    expect(losses).toHaveLength(3);
-    expect(losses[2] as number).toBeLessThan((losses[0] as number) * 0.85);
+    expect(losses).toHaveLength(4);
+    expect(losses[3] as number).toBeLessThan((losses[0] as number) * 0.85);
   });
 
   test("exports a model that every engine loads, and that is right more often than chance", async () => {
     const manifest = await readManifest(join(whole, "model"));
     expect(manifest.version).toBe("3.2.1");
-    expect(manifest.training.epochs).toBe(3);
+    expect(manifest.training.epochs).toBe(4);
     expect(Object.keys(manifest.metrics)).toEqual(["onnx-int8", "onnx-fp32", "tensorflow"]);
     for (const figures of Object.values(manifest.metrics)) {
       expect(figures.n).toBe(70);
@@ -109,15 +109,15 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
 
   test("killed with -9 and resumed, ends with the same weights as a run that was not", async () => {
     const killed = join(folder, "killed");
-    const child = start(killed, "--epochs", "3");
+    const child = start(killed, "--epochs", "4");
     const ended = new Promise((resolve) => child.on("close", resolve));
-    await said(child, /epoch +2\/3/);
+    await said(child, /epoch +2\/4/);
     child.kill("SIGKILL");
     await ended;
     expect(existsSync(join(killed, "model"))).toBe(false);
-    const result = run(killed, "--epochs", "3", "--resume");
+    const result = run(killed, "--epochs", "4", "--resume");
     expect(result.status, result.output).toBe(0);
-    expect(result.output).not.toMatch(/^epoch +[12]\/3/m);
+    expect(result.output).not.toMatch(/^epoch +[12]\/4/m);
     expect(tensors(killed).equals(tensors(whole))).toBe(true);
   });
 
@@ -126,11 +126,11 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     const result = run(second, "--epochs", "1", "--learning-rate", "0.0001", "--init", join(whole, "model"));
     expect(result.status, result.output).toBe(0);
     const accuracy = Number(/PublicTest ([\d.]+) %/.exec(result.output)?.[1]);
-    const before = Number(/epoch +3\/3.*PublicTest ([\d.]+) %/.exec(output)?.[1]);
+    const before = Number(/epoch +4\/4.*PublicTest ([\d.]+) %/.exec(output)?.[1]);
     expect(accuracy).toBeGreaterThan(before - 8);
     expect(result.output).toMatch(/epoch +1\/1 {2}loss/);
     const { training } = await readManifest(join(second, "model"));
-    expect(training.init).toEqual({ version: "3.2.1", epochs: 3 });
+    expect(training.init).toEqual({ version: "3.2.1", epochs: 4 });
     expect(training.votes).toBe(false);
     // Exported anew, it is still what it was.
     const third = join(folder, "third");
@@ -139,7 +139,7 @@ describe.skipIf(!tensorFlowThere)("npm run train", { timeout: 240_000 }, () => {
     const { training: same } = await readManifest(join(third, "model"));
     expect(same).toMatchObject({ epochs: 1, hours: training.hours, init: training.init });
     const card = readFileSync(join(third, "model", "MODEL_CARD.md"), "utf8");
-    expect(card).toMatch(/1 epochs, .* from the weights of version 3.2.1 \(3 epochs\)/);
+    expect(card).toMatch(/1 epochs, .* from the weights of version 3.2.1 \(4 epochs\)/);
     expect(card).not.toContain("FER+ votes");
     expect(card).toContain("PrivateTest was not at hand");
   });
