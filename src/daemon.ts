@@ -6,7 +6,8 @@ import { createMasks } from "./camera/masks.js";
 import { createSlot } from "./camera/slot.js";
 import { superviseCamera } from "./camera/supervisor.js";
 import type { Config } from "./config/schema.js";
-import { createDisplay } from "./display/display.js";
+import { createDisplay, renderSnapshot } from "./display/display.js";
+import { createHiding, LOOKING_NOTICE } from "./display/hiding.js";
 import type { Scene } from "./display/scene.js";
 import type { Classifier } from "./emotion/classifier.js";
 import { type ChosenClassifier, chooseClassifier } from "./emotion/load.js";
@@ -25,7 +26,7 @@ import { pauseRecord } from "./system/pause-record.js";
 import { readTemperature } from "./system/temperature.js";
 import { startWatchdog, watchdogInterval } from "./system/watchdog.js";
 import { VERSION } from "./version.js";
-import { toFractions } from "./vision/box.js";
+import type { Box } from "./vision/box.js";
 import { cropFaces } from "./vision/crop.js";
 import { createFaceFinder, type FaceFinder } from "./vision/finder.js";
 import { cv } from "./vision/opencv.js";
@@ -117,16 +118,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   );
   const lossless = isLossless(config.source);
   const slot = createSlot({ lossless });
-  // Read on each use, as the settings below.
-  const privacy = {
-    get blurFaces() {
-      return config.privacy.blurFaces;
-    },
-  };
-  const display = createDisplay({ config: config.display, privacy, logger, device });
+  const display = createDisplay({ config: config.display, logger, device });
+  const hiding = createHiding({ wanted: () => config.privacy.blurFaces, finder: () => finder });
   const snapshots = createSnapshots({
     allowed: () => config.privacy.snapshots,
-    render: (frame, about) => display.renderSnapshot(frame, about),
+    render: async (frame, about, stop) =>
+      renderSnapshot(frame, { ...about, hidden: await hiding.search(frame, about.hidden, stop) }),
+    onFault: (error) => logger.error({ err: error }, "a snapshot failed"),
   });
   let classifier: Classifier;
   let finder: FaceFinder;
@@ -178,6 +176,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     finder: {
       find: (...about) => finder.find(...about),
       remember: (...about) => finder.remember(...about),
+      get swept() {
+        return finder.swept;
+      },
+      restart: () => finder.restart(),
       release: () => finder.release(),
     },
     tracker,
@@ -223,6 +225,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         meter.reset();
         tellNotice();
         pipeline.endAll(endOfFaces(), "paused");
+        snapshots.refuse("emotiond was paused");
         return keepPause();
       case "resume":
         paused = false;
@@ -256,9 +259,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 
   async function show(frame: Frame, tracks: readonly Track[]): Promise<void> {
-    noticeShown = "";
-    if (display.wants()) await display.show(frame, scene(frame, tracks));
-    if (snapshots.wanted()) await snapshots.answer(frame, scene(frame, tracks));
+    const { hidden, notice } = hiding.follow(frame, tracks);
+    showNotice(notice ?? "");
+    if (notice === null && display.wants()) await display.show(frame, scene(frame, hidden));
+    if (snapshots.wanted()) await snapshots.answer(frame, scene(frame, hidden));
+  }
+
+  /** In place of the picture, until it changes; an empty one leaves the place to the next picture. */
+  function showNotice(notice: string): void {
+    if (notice !== "" && notice !== noticeShown) display.placeholder(notice);
+    noticeShown = notice;
   }
 
   /** When faces end that no frame ends: a file's time is its own, and stands still with its last frame. */
@@ -268,14 +278,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return lossless ? (lastFrame ?? { ...present, steadyAt: Number.NEGATIVE_INFINITY }) : present;
   }
 
-  function scene(frame: Frame, tracks: readonly Track[]): Scene {
+  function scene(frame: Frame, hidden: readonly Box[]): Scene {
     return {
       device,
       faces: lifecycle.live.map((face) => ({ ...face, ageSeconds: (frame.steadyAt - face.since) / 1000 })),
-      followed: tracks.map(({ id, box }) => ({
-        trackId: id,
-        box: toFractions(box, frame.width, frame.height),
-      })),
+      hidden,
       fps: meter.fps(performance.now()),
       broker: outlets?.publisher.stats().connected === true ? "connected" : "away",
       camera: supervisor.health().status,
@@ -402,8 +409,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   async function stop(reason: EndReason): Promise<void> {
     notifier.stopping();
     pipeline.endAll(endOfFaces(), reason);
-    snapshots.refuse("emotiond is stopping");
-    await Promise.all([outlets?.close(FLUSH_TIME), display.stop(), watching]);
+    const snapshotsClosed = snapshots.close("emotiond is stopping");
+    await Promise.all([outlets?.close(FLUSH_TIME), display.stop(), watching, snapshotsClosed]);
     slot.discard();
     finder.release();
     await classifier.close();
@@ -416,9 +423,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const cameraHealth = supervisor.health();
     if (!paused && cameraHealth.status === "running") return;
     const reason = cameraHealth.lastError ?? `waiting for ${camera.description}`;
-    const notice = paused ? "paused" : `no camera: ${reason}, retrying`;
-    if (notice !== noticeShown) display.placeholder(notice);
-    noticeShown = notice;
+    showNotice(paused ? "paused" : `no camera: ${reason}, retrying`);
   }
 
   function statusLine(): string {
@@ -450,6 +455,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     };
     masks = createMasks(next.privacy.masks);
     outlets?.publisher.allowSnapshots(next.privacy.snapshots);
+    // What is being made was made by the rules of before.
+    snapshots.refuse("the configuration was changed meanwhile: ask again");
+    if (next.privacy.blurFaces) showNotice(LOOKING_NOTICE);
     logger.level = next.log.level;
     await display.configure(next.display);
     if (restartKeys.length > 0)

@@ -121,6 +121,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     age += 1;
     endedAt = at.steadyAt;
     tracker.clear();
+    finder.restart();
     scorer.forget();
     const events = lifecycle.endAll(at, reason);
     if (events.length === 0) return;

@@ -1,6 +1,7 @@
 import { EMOTION_LABELS, type EmotionLabel } from "../emotion/labels.js";
 import { type Box, clamp } from "../vision/box.js";
 import type { Mat } from "../vision/opencv.js";
+import { pixelate } from "./blur.js";
 import { stripHeight } from "./canvas.js";
 import { type FaceToPlace, type LayoutMemory, layOut, type PanelSizes } from "./layout.js";
 import { EMOTION_COLOURS, INK, MUTED, TROUGH, textOn, WHITE } from "./palette.js";
@@ -81,7 +82,7 @@ export function createMemory(): AnnotateMemory {
 }
 
 /**
- * Draws the scene on a BGR picture, in place: a box, a tag and seven score bars for each face, and the status strip
+ * Draws the scene on a BGR picture, in place: what is to be hidden is pixelated first; then a box, a tag and seven score bars for each face, and the status strip
  * at the foot. Synchronous, about a millisecond at 1280×720; the caller keeps owning the Mat.
  */
 export function annotate(picture: Mat, scene: Scene, options: AnnotateOptions = {}): void {
@@ -97,6 +98,10 @@ function draw(picture: Mat, scene: Scene, where: Box | undefined, { layout, spri
   const canvas: Size = { width: picture.cols, height: picture.rows };
   const strip = stripHeight(canvas.height);
   const place = where ?? { x: 0, y: 0, ...canvas };
+  pixelate(
+    picture,
+    scene.hidden.map((box) => onCanvas(box, place)),
+  );
   const measures = measuresFor(canvas.height);
   const faces = scene.faces.map((face) => ({
     face,

@@ -2,8 +2,8 @@ import type { Box } from "../vision/box.js";
 import { clipToFrame } from "../vision/box.js";
 import { cv, type Mat } from "../vision/opencv.js";
 
-/** Around a Haar box: hair, ears and chin tell people apart as well. */
-const MARGIN = 0.22;
+/** Around a Haar box: hair, ears and chin tell people apart as well, and a box is never quite where the face is. */
+const MARGIN = 0.35;
 /** Cells across a face; few enough that nobody is known by them. */
 const CELLS = 7;
 

@@ -2,8 +2,7 @@ import { hostname } from "node:os";
 import type { Frame } from "../camera/frame.js";
 import type { Box } from "../vision/box.js";
 import { cv } from "../vision/opencv.js";
-import { annotate, createMemory, onCanvas } from "./annotate.js";
-import { pixelate } from "./blur.js";
+import { annotate, createMemory } from "./annotate.js";
 import { createBudget } from "./budget.js";
 import { type Canvas, createCanvas, heightWithStrip, placeFrame, placePicture } from "./canvas.js";
 import type { Logger } from "./logger.js";
@@ -15,7 +14,6 @@ import { NAMED_SINKS, parseSink } from "./sink.js";
 
 export interface DisplayOptions {
   readonly config: { readonly sink: string };
-  readonly privacy: { readonly blurFaces: boolean };
   readonly logger: Logger;
   readonly signal?: AbortSignal;
   /** Named in the placeholder. */
@@ -66,15 +64,11 @@ export interface Display {
   setSink(sink: string): Promise<SetSinkResult>;
   /** Takes a new configuration in: its sink from now on, be it one that cannot show yet, and its pipeline allowed. */
   configure(config: DisplayOptions["config"]): Promise<void>;
-  /** A JPEG of the annotated picture, faces pixelated if so configured. The frame has to live until it settles. */
-  renderSnapshot(frame: Frame, scene: Scene): Promise<Buffer>;
   status(): DisplayStatus;
   /** Ends the child and gives the monitor back, within three seconds. */
   stop(): Promise<void>;
 }
 
-/** A face that was not found again stays pixelated this long: it is usually still there. */
-const BLUR_LINGERS = 1000;
 const PLACEHOLDER_EVERY = 1000;
 /** How long a command waits for a sink to show that it works. */
 const SWITCH_TIMEOUT = 8000;
@@ -83,7 +77,7 @@ const JPEG_QUALITY = 85;
 
 /** Starts the display; with the sink `none` it does nothing until `setSink`. */
 export function createDisplay(options: DisplayOptions): Display {
-  const { privacy, logger } = options;
+  const { logger } = options;
   const device = options.device ?? hostname();
 
   let config = options.config;
@@ -104,7 +98,6 @@ export function createDisplay(options: DisplayOptions): Display {
   let lastError = "";
   const memory = createMemory();
   const budget = createBudget();
-  const blurred = new Map<string, { box: Box; seen: number }>();
 
   const turnOn = (text: string): Screen | undefined => {
     const parsed = parseSink(text);
@@ -167,15 +160,6 @@ export function createDisplay(options: DisplayOptions): Display {
     }, PLACEHOLDER_EVERY).unref();
   };
 
-  const blur = (target: Canvas, place: Box, scene: Scene, now: number) => {
-    for (const { trackId, box } of scene.followed) blurred.set(trackId, { box, seen: now });
-    for (const [track, { seen }] of blurred) if (now - seen > BLUR_LINGERS) blurred.delete(track);
-    pixelate(
-      target.mat,
-      [...blurred.values()].map(({ box }) => onCanvas(box, place)),
-    );
-  };
-
   const wants = () =>
     screen !== undefined &&
     !drawing &&
@@ -200,20 +184,21 @@ export function createDisplay(options: DisplayOptions): Display {
       return;
     }
     const copied = performance.now() - start;
-    const takenAt = frame.steadyAt;
     // Let the caller start the next frame's native work first: the drawing then runs beside it.
     setImmediate(() => {
       const drawStart = performance.now();
       try {
         // Since then another sink may have taken over, with a canvas of its own.
         if (canvas !== target) return;
-        if (privacy.blurFaces) blur(target, place, scene, takenAt);
+        // Nor is a picture shown any more once there is a reason for none.
+        if (notice !== undefined) return;
         annotate(target.mat, scene, { place, memory });
         screen?.offer(target.pixels);
       } catch (error) {
         guard(error);
       } finally {
         drawing = false;
+        if (notice !== undefined) drawNotice();
         const cost = copied + performance.now() - drawStart;
         notBefore = start + budget.spend(cost);
       }
@@ -290,7 +275,6 @@ export function createDisplay(options: DisplayOptions): Display {
     },
     setSink,
     configure,
-    renderSnapshot: (frame, scene) => renderSnapshot(frame, scene, privacy.blurFaces),
     status: () => ({
       sink,
       state: screen?.state ?? "off",
@@ -329,7 +313,7 @@ async function settledOrLate(screen: Screen): Promise<void> {
  * A JPEG of the annotated picture, at least 720 pixels high so that the writing is legible. The frame has to live
  * until the promise settles. Rejects where the picture cannot be made.
  */
-export async function renderSnapshot(frame: Frame, scene: Scene, blurFaces: boolean): Promise<Buffer> {
+export async function renderSnapshot(frame: Frame, scene: Scene): Promise<Buffer> {
   const scale = Math.max(1, SNAPSHOT_HEIGHT / frame.height);
   const height = Math.round(frame.height * scale);
   const width = Math.round(frame.width * scale);
@@ -337,12 +321,6 @@ export async function renderSnapshot(frame: Frame, scene: Scene, blurFaces: bool
   try {
     const place: Box = { x: 0, y: 0, width, height };
     await placePicture(canvas, await frame.picture(), place);
-    if (blurFaces) {
-      pixelate(
-        canvas.mat,
-        scene.followed.map(({ box }) => onCanvas(box, place)),
-      );
-    }
     annotate(canvas.mat, scene, { place });
     return await cv.imencodeAsync(".jpg", canvas.mat, [cv.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]);
   } finally {

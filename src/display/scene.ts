@@ -17,8 +17,8 @@ export interface SceneFace {
 export interface Scene {
   readonly device: string;
   readonly faces: readonly SceneFace[];
-  /** Every face that is followed, whether it has an event yet or not: what blurring covers. */
-  readonly followed: readonly { readonly trackId: string; readonly box: Box }[];
+  /** What is pixelated before anything is drawn, in fractions of the frame: as `display/hiding.ts` says. */
+  readonly hidden: readonly Box[];
   /** Frames a second of the pipeline. */
   readonly fps: number;
   readonly broker: "connected" | "away";

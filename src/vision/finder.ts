@@ -26,6 +26,11 @@ import type { Track } from "./tracker.js";
 /** Finds the faces of a frame, spending as little as the schedule allows. */
 export interface FaceFinder {
   /**
+   * Whether all of the picture was looked at since the start or the last `restart`: every place, size and tilt once, and
+   * nothing that was come upon waits to be verified. Once true it stays so.
+   */
+  readonly swept: boolean;
+  /**
    * @param grey the frame, CV_8UC1; stays the caller's.
    * @param tracks the faces of the frame before: where to look.
    * @param at when the frame was taken, in milliseconds on the frames' steady clock.
@@ -34,6 +39,8 @@ export interface FaceFinder {
   find(grey: Mat, tracks: readonly Track[], at: number): Promise<Sighting[]>;
   /** Remembers how the tracks that a cascade found in this frame look now; the frame stays the caller's. */
   remember(grey: Mat, tracks: readonly Track[]): Promise<void>;
+  /** Looks at the next frame as at the first: what comes may be another scene. What is under way ends before. */
+  restart(): void;
   release(): void;
 }
 
@@ -121,8 +128,11 @@ export function createFaceFinder(
   let now = 0;
   let frames = 0;
   let guesses: Guess[] = [];
+  let swept = false;
+  let restarts = false;
 
   async function find(grey: Mat, tracks: readonly Track[], at: number): Promise<Sighting[]> {
+    if (restarts) begin();
     const elapsed = previousAt === undefined ? 0 : Math.min(1, Math.max(0, (at - previousAt) / 1000));
     previousAt = at;
     now = at;
@@ -151,7 +161,16 @@ export function createFaceFinder(
       if (sighting !== null) seen.push(sighting);
     }
     const fresh = await lookForNew(grey, tracks, seen, at);
+    swept ||= guesses.length === 0 && schedule?.plan.swept === true;
     return suppressOverlaps([...seen, ...fresh]);
+  }
+
+  function begin(): void {
+    restarts = false;
+    swept = false;
+    schedule = undefined;
+    guesses = [];
+    frames = 0;
   }
 
   /** The look that nearly always does: is it as it was, or does the cascade see it as it was tilted last? */
@@ -250,6 +269,7 @@ export function createFaceFinder(
     at: number,
   ): Promise<Sighting[]> {
     if (schedule === undefined || schedule.width !== grey.cols || schedule.height !== grey.rows) {
+      swept = false;
       schedule = {
         plan: createSchedule({
           width: grey.cols,
@@ -371,7 +391,17 @@ export function createFaceFinder(
     }
   }
 
-  return { find, remember, release: () => memories.clear() };
+  return {
+    get swept() {
+      return swept && !restarts;
+    },
+    find,
+    remember,
+    restart: () => {
+      restarts = true;
+    },
+    release: () => memories.clear(),
+  };
 }
 
 /**

@@ -36,6 +36,8 @@ export interface ScheduleSettings {
 
 /** Decides where in the frame to look for new faces, and when. Pure but for its state. */
 export interface ScanSchedule {
+  /** Whether the first sweeps are through: every size was looked for everywhere, at every tilt, at least once. */
+  readonly swept: boolean;
   /**
    * @param thumbnail of the frame.
    * @param known faces that are followed, in fractions of the frame: they are looked for elsewhere.
@@ -332,6 +334,9 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   }
 
   return {
+    get swept() {
+      return previousAt !== undefined && !posts.some(isNew);
+    },
     plan,
     spent(windows, milliseconds) {
       if (windows > 0) costPerWindow += COST_GAIN * (milliseconds / windows - costPerWindow);

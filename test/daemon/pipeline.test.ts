@@ -49,6 +49,8 @@ function pipelineWith(opened: () => Promise<unknown> = async () => undefined) {
         },
       ],
       remember: async () => undefined,
+      swept: true,
+      restart: () => undefined,
       release: () => undefined,
     },
     tracker,

@@ -73,7 +73,7 @@ export function sceneWith(faces: readonly SceneFace[], changes: Partial<Scene> =
   return {
     device: "kitchen",
     faces,
-    followed: faces,
+    hidden: [],
     fps: 29.7,
     broker: "connected",
     camera: "running",
