@@ -1,6 +1,6 @@
 import { configKeys } from "../../src/config/environment.js";
 
-/** The README's table of every key, from the schema itself. */
+/** The table of every key in src/config/README.md, from the schema itself. */
 export function configurationTable(): string {
   const rows = configKeys().map(({ path, environment, byDefault, description, type }) => {
     const value =
@@ -23,6 +23,6 @@ export function withConfigurationTable(readme: string): string {
   const begin = readme.indexOf(BEGIN);
   const end = readme.indexOf(END);
   if (begin < 0 || end < begin)
-    throw new Error("README.md has lost the markers of its configuration reference");
+    throw new Error("src/config/README.md has lost the markers of its configuration reference");
   return `${readme.slice(0, begin + BEGIN.length)}\n${configurationTable()}\n${readme.slice(end)}`;
 }

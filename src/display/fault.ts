@@ -31,7 +31,7 @@ export const MISSING_TOOL = fault(
 );
 
 /** The service's sandbox hides every desktop's sockets, which no variable changes. */
-export const ON_A_DESKTOP = 'the service needs the drop-in of "On a desktop" in the README, too';
+export const ON_A_DESKTOP = 'the service needs the drop-in of "On a desktop" in systemd/README.md, too';
 
 /** Debian's package of each element that a pipeline of ours may need. */
 const PACKAGES: Readonly<Record<string, string>> = {

@@ -11,8 +11,8 @@ import { defaultConfig, parseConfig } from "../../src/config/load.js";
 const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
 
 describe("what is written down of the configuration", () => {
-  it("README's reference is the schema's (npm run reference writes it)", async () => {
-    const readme = await read("README.md");
+  it("the reference is the schema's (npm run reference writes it)", async () => {
+    const readme = await read("src/config/README.md");
     expect(readme).toBe(withConfigurationTable(readme));
   });
 

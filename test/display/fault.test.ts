@@ -4,15 +4,15 @@ import { describe, expect, it } from "vitest";
 import { explain } from "../../src/display/fault.js";
 
 describe("explain", () => {
-  it("leads out of the service's sandbox where a desktop's socket is hidden, by a heading that the README has", () => {
-    const readme = readFileSync(join(import.meta.dirname, "..", "..", "README.md"), "utf8");
-    expect(readme).toMatch(/^### On a desktop$/m);
+  it("leads out of the service's sandbox where a desktop's socket is hidden, by a heading that is there", () => {
+    const readme = readFileSync(join(import.meta.dirname, "..", "..", "systemd", "README.md"), "utf8");
+    expect(readme).toMatch(/^## On a desktop$/m);
     for (const { message } of [
       explain("Could not open display", "x11"),
       explain("", "wayland"),
       explain("Failed to set mode: Permission denied", "kms"),
     ])
-      expect(message).toContain('the drop-in of "On a desktop" in the README');
+      expect(message).toContain('the drop-in of "On a desktop" in systemd/README.md');
   });
 
   it.each([
