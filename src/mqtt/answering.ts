@@ -118,7 +118,8 @@ export function commandReceiver(
     /** False when nobody can be answered just now. */
     const refuse = (error: string) => {
       const possible = room() && refusals.take(performance.now());
-      if (possible) answer({ ok: false, error });
+      // After the answers to what came before; no more wait than the rate of refusals lets through meanwhile.
+      if (possible) turn = turn.then(() => answer({ ok: false, error }));
       return possible;
     };
     const tooMany = () => warn("too many commands at once: these are neither run nor answered");

@@ -262,6 +262,8 @@ describe("emotiond run", () => {
     try {
       const config = stillsConfig(broker.url);
       const { child, says } = await start(config);
+      // What an earlier daemon retained says the same.
+      await subscriber.until(() => live() > 0, 20_000);
       await homeAssistant.until(() => shown().join() === "platform", 20_000);
       const file = child.spawnargs.at(-1) ?? "";
       writeFileSync(file, JSON.stringify({ ...config, privacy: { snapshots: true } }));
