@@ -16,6 +16,9 @@ const INTERVAL = 100;
 /** Longer than a first sweep takes on the slowest device: 3.6 s. */
 const SWEPT = 6_000;
 
+/** The same looks on every machine, whatever else it does: so many milliseconds for each. */
+const everyScanCosts = () => () => 12;
+
 /** The photo at the top of a grey frame. */
 function frameWith(number: number | null): Mat {
   const frame = new cv.Mat(HEIGHT, WIDTH, cv.CV_8UC1, 90);
@@ -32,7 +35,7 @@ function frameWith(number: number | null): Mat {
 /** What the daemon does to frames, up to the picture. */
 function watch(options: { blurFaces?: boolean } = {}) {
   let blurFaces = options.blurFaces ?? true;
-  let finder: FaceFinder = createFaceFinder(defaultConfig().detector);
+  let finder: FaceFinder = createFaceFinder(defaultConfig().detector, everyScanCosts);
   let count = 0;
   let at = 0;
   const tracker = createTracker({ lostAfter: 500, newId: () => `${++count}` });
@@ -70,7 +73,7 @@ function watch(options: { blurFaces?: boolean } = {}) {
     reload: (next: boolean) => {
       blurFaces = next;
       finder.release();
-      finder = createFaceFinder(defaultConfig().detector);
+      finder = createFaceFinder(defaultConfig().detector, everyScanCosts);
     },
   };
 }
@@ -129,8 +132,7 @@ describe("a monitor, where faces are blurred", () => {
     }
   });
 
-  // Which looks a sweep is made of hangs on what a scan costs at the moment, and a weak face is not seen by each of them.
-  it("shows nothing of the first frame of another scene", { retry: 1 }, async () => {
+  it("shows nothing of the first frame of another scene", async () => {
     const watching = watch();
     await watching.untilShown(showing(1));
     for (const number of [5, 3, 6, 4]) {
