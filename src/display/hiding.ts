@@ -1,5 +1,5 @@
 import type { Frame } from "../camera/frame.js";
-import { type Box, toFractions } from "../vision/box.js";
+import { type Box, grown, toFractions } from "../vision/box.js";
 import type { FaceFinder } from "../vision/finder.js";
 import type { Thumbnail } from "../vision/motion.js";
 import { changedShare } from "../vision/scene-cut.js";
@@ -117,15 +117,5 @@ export function createHiding({ wanted, finder }: HidingOptions): Hiding {
       const found = await searchThoroughly(frame.grey, signal);
       return [...followed, ...found.map((box) => toFractions(box, frame.width, frame.height))];
     },
-  };
-}
-
-function grown(box: Box, share: number): Box {
-  const [across, down] = [box.width * share, box.height * share];
-  return {
-    x: box.x - across,
-    y: box.y - down,
-    width: box.width + 2 * across,
-    height: box.height + 2 * down,
   };
 }

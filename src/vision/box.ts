@@ -36,3 +36,14 @@ export function clipToFrame(box: Box, frameWidth: number, frameHeight: number): 
 export function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
 }
+
+/** The box with so much more on each side, as a share of its own width and height. */
+export function grown(box: Box, share: number): Box {
+  const [across, down] = [box.width * share, box.height * share];
+  return {
+    x: box.x - across,
+    y: box.y - down,
+    width: box.width + 2 * across,
+    height: box.height + 2 * down,
+  };
+}

@@ -1,6 +1,6 @@
 import type { Config } from "../config/schema.js";
 import { type KnownFace, scanUnit } from "./background.js";
-import { type Box, intersectionOverUnion, toFractions } from "./box.js";
+import { type Box, grown, intersectionOverUnion, toFractions } from "./box.js";
 import { loadCascade } from "./cascade.js";
 import { isOnChest } from "./chest.js";
 import { confirmingLooks, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
@@ -459,13 +459,7 @@ function toSighting(found: Found, track: Track): Sighting {
 
 /** Hair, ears and chin move with a face, and are no news. */
 function headOf(face: Box): Box {
-  const [across, down] = [face.width * HEAD, face.height * HEAD];
-  return {
-    x: face.x - across,
-    y: face.y - down,
-    width: face.width + 2 * across,
-    height: face.height + 2 * down,
-  };
+  return grown(face, HEAD);
 }
 
 function isNear(box: Box, sighting: Pick<Sighting, "box">): boolean {
