@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 
 // The first instructions: what follows takes a second to load on a slow device. One after another, for imports side by
 // side open their files side by side, and there may be too few to say so.
-await import("./system/no-inspector.js");
+await import("./base/no-inspector.js");
 const { holdSignals } = await import("./system/signals.js");
 const called = commandOf(process.argv.slice(2));
 if (called === "run") holdSignals(["SIGTERM", "SIGINT", "SIGHUP"]);
@@ -18,11 +18,11 @@ if (tooFew !== undefined) {
   process.exit(1);
 }
 
+const { EXIT_CONFIG, EXIT_USAGE, ExpectedError } = await import("./base/errors.js");
 const { withoutSecrets } = await import("./base/secrets.js");
-const { ConfigError, formatProblem } = await import("./config/problem.js");
 const { leave } = await import("./system/leave.js");
 const { keepNurserySmall } = await import("./system/nursery.js");
-const { VERSION } = await import("./version.js");
+const { VERSION } = await import("./base/version.js");
 
 const USAGE = `emotiond ${VERSION}: camera frames in, emotion events out
 
@@ -35,12 +35,9 @@ const USAGE = `emotiond ${VERSION}: camera frames in, emotion events out
   emotiond --version | --help
 `;
 
-/** EX_CONFIG and EX_USAGE of sysexits(3). */
-const EXIT_CONFIG = 78;
-const EXIT_USAGE = 64;
-
-class UsageError extends Error {
+class UsageError extends ExpectedError {
   override readonly name = "UsageError";
+  override readonly exitCode = EXIT_USAGE;
 }
 
 /** The first argument that is neither an option nor the value of one; known before anything else is loaded. */
@@ -109,36 +106,21 @@ function print(text: string): number {
   return 0;
 }
 
-/** Errors whose message says the cure; all others are bugs and keep their stack. */
-function isExpected(error: unknown): error is Error {
-  const names = ["CameraError", "CascadeError", "ModelError", "HttpConfigError"];
-  return error instanceof Error && names.includes(error.name);
-}
-
+/** Says what ended the command, and returns its exit code. */
 function report(error: unknown): number {
-  if (error instanceof ConfigError) {
-    for (const problem of error.problems) process.stderr.write(`${formatProblem(problem)}\n`);
-    return EXIT_CONFIG;
-  }
-  if (error instanceof UsageError) {
-    process.stderr.write(`emotiond: ${error.message}\n\n${USAGE}`);
-    return EXIT_USAGE;
-  }
-  // At a start it is the configuration that is wrong; later ones are told in the log, and end nothing.
-  if (error instanceof Error && error.name === "MqttCredentialError") {
-    process.stderr.write(`${error.message}\n`);
-    return EXIT_CONFIG;
-  }
   const files = explainOpenFiles(error);
   if (files !== undefined) {
     process.stderr.write(`emotiond: ${files}\n`);
     return 1;
   }
-  const text = isExpected(error)
-    ? `emotiond: ${error.message}`
-    : ((error as Error | undefined)?.stack ?? String(error));
-  process.stderr.write(`${withoutSecrets(text)}\n`);
-  return 1;
+  if (!(error instanceof ExpectedError)) {
+    process.stderr.write(`${withoutSecrets((error as Error | undefined)?.stack ?? String(error))}\n`);
+    return 1;
+  }
+  // A configuration's problems are lines of their own, each begins with its key.
+  const text = error.exitCode === EXIT_CONFIG ? error.message : `emotiond: ${error.message}`;
+  process.stderr.write(`${withoutSecrets(text)}\n${error.exitCode === EXIT_USAGE ? `\n${USAGE}` : ""}`);
+  return error.exitCode;
 }
 
 keepNurserySmall();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Frame } from "../src/camera/frame.js";
-import { createSnapshots, type SnapshotOptions } from "../src/snapshots.js";
+import { createSnapshots, type SnapshotOptions } from "../src/daemon/snapshots.js";
 import { SearchError } from "../src/vision/thorough-search.js";
 import { frameOf, sceneWith } from "./display/fixtures.js";
 

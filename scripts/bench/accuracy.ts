@@ -1,5 +1,5 @@
+import { type Box, intersectionOverUnion } from "../../src/base/box.js";
 import { assign, FORBIDDEN } from "../../src/vision/assignment.js";
-import { type Box, intersectionOverUnion } from "../../src/vision/box.js";
 
 /** A face that a finder reports; `id` is null where it follows nobody. */
 export interface ReportedFace {

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { defaultConfig, loadConfig } from "../../src/config/load.js";
+import type { Stage } from "../../src/daemon/pipeline.js";
 import { startEmbeddedBroker } from "../../src/mqtt/broker.js";
-import type { Stage } from "../../src/pipeline.js";
 
 /** What `npm run bench` prints; times in milliseconds. */
 interface BenchResult {

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { cv, type Mat } from "../../src/vision/opencv.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import { readClip } from "../ground-truth/read-clip.js";
 
 /** Frames of a still scene: enough that its noise does not repeat within a second. */

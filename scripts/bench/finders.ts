@@ -1,8 +1,8 @@
+import { cv, type Mat } from "../../src/base/opencv.js";
 import { defaultConfig } from "../../src/config/load.js";
 import type { Config } from "../../src/config/schema.js";
 import { loadCascade } from "../../src/vision/cascade.js";
 import { createFaceFinder } from "../../src/vision/finder.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
 import { createTracker } from "../../src/vision/tracker.js";
 import { readClip } from "../ground-truth/read-clip.js";
 import type { ReportedFace } from "./accuracy.js";

@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { freePort, startMosquitto } from "../../test/mqtt/support/mosquitto.js";
+import { freePort, startMosquitto } from "../test-support/mosquitto.js";
 import { filmOfClip, filmOfEmptyRoom } from "./films.js";
 import { readGroundTruths } from "./truth.js";
 import { type Usage, type WatchedDaemon, watchDaemon } from "./watched-daemon.js";

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { Mat } from "../../src/vision/opencv.js";
+import type { Mat } from "../../src/base/opencv.js";
 import { type Accuracy, type ReportedFace, scoreAccuracy, type TrueFace } from "./accuracy.js";
 import { cpuTime, type Fit, greyFrames, ours, placement, plainLoop, type Subject } from "./finders.js";
 import { stillScene } from "./still-scene.js";

@@ -1,4 +1,4 @@
-import { cv, type Mat } from "../../src/vision/opencv.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 
 /** Grey levels that the sensor's noise adds or takes at most. */
 const NOISE = 3;

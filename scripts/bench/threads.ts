@@ -1,4 +1,4 @@
-import { cv } from "../../src/vision/opencv.js";
+import { cv } from "../../src/base/opencv.js";
 import { cpuTime, greyFrames, ours, plainLoop, type Subject } from "./finders.js";
 import { readGroundTruths } from "./truth.js";
 

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Box } from "../../src/vision/box.js";
+import type { Box } from "../../src/base/box.js";
 
 /** Where the faces of a clip are, as a person saw them: see test/ground-truth/README.md. */
 export interface GroundTruth {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import mqtt from "mqtt";
 import { stringify } from "yaml";
-import type { Mosquitto } from "../../test/mqtt/support/mosquitto.js";
+import type { Mosquitto } from "../test-support/mosquitto.js";
 
 export interface WatchedMessage {
   readonly kind: "event" | "state";

@@ -1,5 +1,5 @@
+import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel } from "../../src/base/labels.js";
 import type { Classifier, EngineName } from "../../src/emotion/classifier.js";
-import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel } from "../../src/emotion/labels.js";
 import type { Dataset, Split } from "../train/data/dataset.js";
 import { middles } from "../train/export/crops.js";
 import { calibrationError, majorities, pluralities, predictions, score } from "../train/metrics.js";

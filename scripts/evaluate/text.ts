@@ -1,4 +1,4 @@
-import { EMOTION_LABELS } from "../../src/emotion/labels.js";
+import { EMOTION_LABELS } from "../../src/base/labels.js";
 import type { Evaluation } from "./evaluate.js";
 
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`.padStart(7);

@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { configFile, emotiond, SAMPLE_PHOTOS, stillsConfig } from "../../test/daemon/daemon.js";
-import { startMosquitto } from "../../test/mqtt/support/mosquitto.js";
-import { subscribe } from "../../test/mqtt/support/subscriber.js";
+import { configFile, emotiond, SAMPLE_PHOTOS, stillsConfig } from "../test-support/daemon.js";
+import { startMosquitto } from "../test-support/mosquitto.js";
+import { subscribe } from "../test-support/subscriber.js";
 
 /**
  * What the built daemon writes to disk while its broker answers, by the kernel's own count:

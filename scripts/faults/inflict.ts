@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FaultNetwork } from "../../test/mqtt/support/fault-network.js";
-import type { Mosquitto } from "../../test/mqtt/support/mosquitto.js";
+import type { FaultNetwork } from "../test-support/fault-network.js";
+import type { Mosquitto } from "../test-support/mosquitto.js";
 import type { Fault } from "./plan.js";
 import type { SmallDisk } from "./small-disk.js";
 

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Box } from "../../src/vision/box.js";
+import type { Box } from "../../src/base/box.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import { loadCascade } from "../../src/vision/cascade.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
 import { drawFrame } from "./draw.js";
 import { readClip } from "./read-clip.js";
 

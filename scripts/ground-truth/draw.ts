@@ -1,5 +1,5 @@
-import type { Box } from "../../src/vision/box.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
+import type { Box } from "../../src/base/box.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 
 const COLOURS = [
   [0, 255, 0],

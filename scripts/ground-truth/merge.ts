@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cv } from "../../src/vision/opencv.js";
+import { cv } from "../../src/base/opencv.js";
 import type { Candidate } from "./candidates.js";
 import { drawFrame } from "./draw.js";
 import { boxOf, PEOPLE, type Person } from "./people.js";

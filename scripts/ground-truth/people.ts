@@ -1,4 +1,4 @@
-import type { Box } from "../../src/vision/box.js";
+import type { Box } from "../../src/base/box.js";
 
 /** What a person said after looking at the candidates: who is there, where to start, and what was wrong. */
 export interface Person {

@@ -1,4 +1,4 @@
-import { cv, type Mat } from "../../src/vision/opencv.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 
 /** All frames of a short clip, in colour; the caller releases them. */
 export function readClip(path: string): Mat[] {

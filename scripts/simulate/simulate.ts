@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import mqtt from "mqtt";
-import { startMosquitto } from "../../test/mqtt/support/mosquitto.js";
+import { startMosquitto } from "../test-support/mosquitto.js";
 import type { FromGroup, ToGroup } from "./group.js";
 import { createLedger } from "./ledger.js";
 

@@ -1,9 +1,9 @@
 import { monotonicFactory } from "ulid";
+import { EMOTION_COUNT } from "../../src/base/labels.js";
+import type { Logger } from "../../src/base/logger.js";
 import type { MqttConfig } from "../../src/config/schema.js";
-import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 import { createLifecycle, type ObservedFace, stateOf } from "../../src/events/lifecycle.js";
 import { createMqttPublisher, type MqttPublisher, type MqttTiming } from "../../src/mqtt/client.js";
-import type { MqttLog } from "../../src/mqtt/log.js";
 
 /** A device without a camera: made-up faces go through the daemon's own lifecycle and MQTT client. */
 export interface VirtualDevice {
@@ -20,7 +20,7 @@ export interface VirtualDevice {
 export interface VirtualDeviceOptions {
   readonly device: string;
   readonly mqtt: MqttConfig;
-  readonly log: MqttLog;
+  readonly log: Logger;
   /** Seconds between the updates of a face. */
   readonly updateInterval: number;
   readonly timing?: Partial<MqttTiming>;

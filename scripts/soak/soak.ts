@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
-import { brokerBehind } from "../../test/mqtt/support/fault-network.js";
-import { freePort } from "../../test/mqtt/support/mosquitto.js";
 import { inflict } from "../faults/inflict.js";
 import { type FaultKind, planFaults } from "../faults/plan.js";
 import { seeded } from "../faults/seeded.js";
 import { smallDisk } from "../faults/small-disk.js";
 import { standInCamera } from "../faults/stand-in.js";
 import { startWatchedDaemon } from "../faults/watched-daemon.js";
+import { brokerBehind } from "../test-support/fault-network.js";
+import { freePort } from "../test-support/mosquitto.js";
 
 /**
  * The built daemon, alone in its process, on many small frames from a stand-in camera, as fast as it goes: does its

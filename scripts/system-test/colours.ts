@@ -1,5 +1,5 @@
-import { EMOTION_COLOURS, INK, WARNING } from "../../src/display/palette.js";
-import { cv } from "../../src/vision/opencv.js";
+import { cv } from "../../src/base/opencv.js";
+import { EMOTION_COLOURS, INK, WARNING } from "../../src/display/draw/palette.js";
 
 /** What of a screenshot has the display's own colours, each a share of all pixels. */
 export interface Colours {

@@ -1,4 +1,4 @@
-import { EMOTION_LABELS } from "../../src/emotion/labels.js";
+import { EMOTION_LABELS } from "../../src/base/labels.js";
 import type { Scores } from "./metrics.js";
 
 const CELL = 52;

@@ -1,4 +1,4 @@
-import { EMOTION_COUNT } from "../../src/emotion/labels.js";
+import { EMOTION_COUNT } from "../../src/base/labels.js";
 import { softmax } from "./metrics.js";
 
 /** Two sets of seven outputs: what FER-2013's own label says, and what FER+'s raters said. */

@@ -5,8 +5,8 @@
  *     tsx scripts/train/measure-crop.ts --data fer2013.csv.gz [--count 2000]
  */
 import { parseArgs } from "node:util";
+import { cv } from "../../src/base/opencv.js";
 import { loadCascade } from "../../src/vision/cascade.js";
-import { cv } from "../../src/vision/opencv.js";
 import { PICTURE_PIXELS, PICTURE_SIZE } from "./data/dataset.js";
 import { readFer2013 } from "./data/fer2013.js";
 

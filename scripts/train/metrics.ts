@@ -1,4 +1,4 @@
-import { EMOTION_COUNT } from "../../src/emotion/labels.js";
+import { EMOTION_COUNT } from "../../src/base/labels.js";
 import { type Dataset, majority, plurality } from "./data/dataset.js";
 
 export interface Scores {

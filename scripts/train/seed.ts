@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { EMOTION_COUNT } from "../../src/emotion/labels.js";
+import { EMOTION_COUNT } from "../../src/base/labels.js";
 import type { EpochRecord } from "./checkpoint.js";
 import type { TrainCommand } from "./command.js";
 import { confusionPicture } from "./confusion-picture.js";

@@ -1,3 +1,4 @@
+import { ExpectedError } from "../base/errors.js";
 import { withoutSecrets } from "../base/secrets.js";
 import type { Frame } from "./frame.js";
 
@@ -25,7 +26,7 @@ export interface Camera {
 }
 
 /** A camera attempt that failed; `message` names the cure, and no secret. */
-export class CameraError extends Error {
+export class CameraError extends ExpectedError {
   override readonly name = "CameraError";
 
   constructor(message: string) {

@@ -1,16 +1,16 @@
+import { type Logger, silentLogger } from "../base/logger.js";
 import type { SourceConfig } from "../config/schema.js";
+import { isRecorded, parseVideoUri } from "../config/video-uri.js";
 import type { Camera } from "./camera.js";
 import { createFrameMaker } from "./frame-maker.js";
-import { createLibcamera } from "./libcamera.js";
-import { type CameraLog, silentLog } from "./log.js";
+import { createLibcamera } from "./libcamera/libcamera.js";
 import type { PrivacyMasks } from "./masks.js";
-import { createStills } from "./stills.js";
-import { createVideo } from "./video.js";
-import { isRecorded, parseVideoUri } from "./video-source.js";
+import { createStills } from "./stills/stills.js";
+import { createVideo } from "./video/video.js";
 
 export interface CameraOptions {
   /** A pino logger, or part of one. */
-  readonly log?: CameraLog;
+  readonly log?: Logger;
   /** A folder of the daemon's own for pipes, such as $RUNTIME_DIRECTORY. */
   readonly runtimeDirectory?: string;
 }
@@ -18,12 +18,12 @@ export interface CameraOptions {
 /**
  * The camera that the configuration names. Nothing is opened before `run`.
  *
- * @throws CameraError when `source.uri` cannot be understood
+ * @throws ConfigError when `source.uri` cannot be understood
  */
 export function createCamera(
   source: SourceConfig,
   masks: PrivacyMasks,
-  { log = silentLog, runtimeDirectory }: CameraOptions = {},
+  { log = silentLogger, runtimeDirectory }: CameraOptions = {},
 ): Camera {
   const frames = createFrameMaker(masks);
   switch (source.type) {

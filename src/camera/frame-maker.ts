@@ -1,4 +1,4 @@
-import { cv, type Mat } from "../vision/opencv.js";
+import { cv, type Mat } from "../base/opencv.js";
 import type { Frame } from "./frame.js";
 import type { PrivacyMasks } from "./masks.js";
 import type { Moment } from "./moment.js";

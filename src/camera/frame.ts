@@ -1,4 +1,4 @@
-import type { Mat } from "../vision/opencv.js";
+import type { Mat } from "../base/opencv.js";
 
 /**
  * One picture from a camera. Whoever holds it owns its native memory and must `release()` it exactly once;

@@ -1,5 +1,5 @@
+import { cv, type Mat } from "../base/opencv.js";
 import type { PrivacyConfig } from "../config/schema.js";
-import { cv, type Mat } from "../vision/opencv.js";
 import { convexHull, crossesItself } from "./polygon.js";
 
 type Point2 = InstanceType<typeof cv.Point2>;

@@ -1,4 +1,4 @@
-import { type Clock, monotonicClock, sleep } from "./clock.js";
+import { type Clock, monotonicClock, sleep } from "../base/clock.js";
 
 /** Behind by more than this, the rest is not hurried through: the machine slept, or cannot keep up. */
 const TOO_LATE = 1_000;

@@ -1,9 +1,9 @@
+import { type Clock, monotonicClock, settledWithin, sleep } from "../base/clock.js";
+import { type Logger, silentLogger } from "../base/logger.js";
 import { withoutSecrets } from "../base/secrets.js";
 import { type Camera, CameraError, type CameraStatus } from "./camera.js";
-import { type Clock, monotonicClock, settledWithin, sleep } from "./clock.js";
 import type { Frame } from "./frame.js";
 import { createFrameRate } from "./frame-rate.js";
-import { type CameraLog, silentLog } from "./log.js";
 
 /** The camera's part of the `health` message. */
 export interface CameraHealth {
@@ -57,7 +57,7 @@ export interface SupervisorOptions {
   readonly camera: Camera;
   /** Takes a frame, with its ownership: the slot's `put`. */
   readonly deliver: (frame: Frame) => Promise<void>;
-  readonly log?: CameraLog;
+  readonly log?: Logger;
   readonly times?: Partial<SupervisorTimes>;
   /** Frames were flowing and stopped: once each time, as soon as it is known. */
   readonly onLost?: (reason: string) => void;
@@ -78,7 +78,7 @@ type Outcome =
  */
 export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
   const { camera, deliver, onLost, onRecovered } = options;
-  const log = options.log ?? silentLog;
+  const log = options.log ?? silentLogger;
   const clock = options.clock ?? monotonicClock;
   const random = options.random ?? Math.random;
   const times: SupervisorTimes = { ...supervisorTimes, ...options.times };

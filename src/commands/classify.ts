@@ -1,14 +1,14 @@
-import { readSizedPhoto } from "../camera/photo.js";
+import { type Box, clipToFrame } from "../base/box.js";
+import { EMOTION_LABELS, type FaceLabel } from "../base/labels.js";
+import { cv, type Mat } from "../base/opencv.js";
+import { readSizedPhoto } from "../camera/stills/photo.js";
 import { defaultConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
 import type { Classifier } from "../emotion/classifier.js";
-import { EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
 import { loadClassifier } from "../emotion/load.js";
 import { labelOf, scoresOfFace } from "../emotion/smoothing.js";
 import { outputIsLost } from "../system/standard-output.js";
-import { type Box, clipToFrame } from "../vision/box.js";
 import { cropFaces, cropRotation } from "../vision/crop.js";
-import { cv, type Mat } from "../vision/opencv.js";
 import { findInPhoto, type PhotoFace } from "../vision/photo-faces.js";
 
 interface ClassifiedFace {

@@ -2,13 +2,13 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { discoverCamera } from "../camera/discover.js";
+import { createLogger } from "../base/log.js";
+import { discoverCamera } from "../camera/libcamera/discover.js";
 import { defaultConfig } from "../config/load.js";
 import type { Config, SourceConfig } from "../config/schema.js";
-import { startDaemon } from "../daemon.js";
+import { startDaemon } from "../daemon/daemon.js";
 import type { EmotionEvent } from "../events/schema.js";
 import { startEmbeddedBroker } from "../mqtt/broker.js";
-import { createLogger } from "../system/log.js";
 import { outputIsLost } from "../system/standard-output.js";
 
 /** The port that MQTT clients try unless told otherwise; where it is taken, any other. */

@@ -1,15 +1,16 @@
 import { readFileSync } from "node:fs";
 import { withoutSecrets } from "../base/secrets.js";
-import { findCameraTool } from "../camera/camera-tool.js";
-import { piCameras } from "../camera/discover.js";
-import { findPhotos } from "../camera/photo-files.js";
-import { reach } from "../camera/reach.js";
-import { captureDevices } from "../camera/v4l2.js";
-import { checkVideoDevice, checkVideoFile, describeVideo, parseVideoUri } from "../camera/video-source.js";
+import { findCameraTool } from "../camera/libcamera/camera-tool.js";
+import { piCameras } from "../camera/libcamera/discover.js";
+import { findPhotos } from "../camera/stills/photo-files.js";
+import { reach } from "../camera/video/reach.js";
+import { captureDevices } from "../camera/video/v4l2.js";
+import { checkVideoDevice, checkVideoFile } from "../camera/video/video-check.js";
 import { environmentWarnings } from "../config/environment.js";
 import { defaultConfig, loadConfig } from "../config/load.js";
 import type { Config } from "../config/schema.js";
-import { diagnose } from "../display/diagnose.js";
+import { describeVideo, parseVideoUri } from "../config/video-uri.js";
+import { diagnose } from "../display/screen/diagnose.js";
 import { checkBroker } from "./check-broker.js";
 import { type Finding, fail, ok, warn } from "./finding.js";
 
@@ -116,8 +117,8 @@ async function checkVideo(source: Config["source"]): Promise<Finding> {
       return ok(`${description}: ${host}:${port} answers`);
     }
     case "pipeline": {
-      const { cv } = await import("../vision/opencv.js");
-      const { needGStreamer, probePipeline } = await import("../camera/pipeline-probe.js");
+      const { cv } = await import("../base/opencv.js");
+      const { needGStreamer, probePipeline } = await import("../camera/video/pipeline-probe.js");
       needGStreamer(description, cv.getBuildInformation());
       const interval = 1000 / source.framerate;
       return (await probePipeline({ pipeline: video.pipeline, description, interval }, signal))
@@ -144,7 +145,7 @@ function checkGroups(): Finding {
 }
 
 async function checkOpenCv({ detector }: Config): Promise<Finding> {
-  const { cv } = await import("../vision/opencv.js");
+  const { cv } = await import("../base/opencv.js");
   const { loadCascade } = await import("../vision/cascade.js");
   loadCascade(detector.cascade);
   return ok(`${cv.getVersionString()}, cascade ${detector.cascade}`);

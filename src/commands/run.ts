@@ -1,9 +1,9 @@
+import { createLogger, type Logger } from "../base/log.js";
 import { environmentWarnings } from "../config/environment.js";
 import { loadForRun } from "../config/files.js";
 import { ConfigError } from "../config/problem.js";
-import { type Daemon, startDaemon } from "../daemon.js";
+import { type Daemon, startDaemon } from "../daemon/daemon.js";
 import { leave } from "../system/leave.js";
-import { createLogger, type Logger } from "../system/log.js";
 import { obeySignal } from "../system/signals.js";
 
 /**

@@ -1,4 +1,6 @@
-import { configJsonSchema, eventJsonSchema } from "../config/json-schema.js";
+import { z } from "zod";
+import { configJsonSchema } from "../config/json-schema.js";
+import { eventSchema } from "../events/schema.js";
 
 const SCHEMAS = { config: configJsonSchema, event: eventJsonSchema } as const;
 
@@ -11,4 +13,8 @@ export function schema(operands: readonly string[]): number {
   }
   process.stdout.write(`${JSON.stringify(SCHEMAS[name](), null, 2)}\n`);
   return 0;
+}
+
+function eventJsonSchema(): object {
+  return { ...z.toJSONSchema(eventSchema), title: "emotiond event" };
 }

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { MANIFEST_FILE } from "../emotion/manifest.js";
-import { modelFolder } from "../emotion/model-folder.js";
+import { MANIFEST_FILE, modelFolder } from "../base/model-folder.js";
 import { loadConfig } from "./load.js";
 import { ConfigError, type ConfigProblem } from "./problem.js";
 import type { Config } from "./schema.js";

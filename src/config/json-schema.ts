@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { eventSchema } from "../events/schema.js";
 import { configSchema } from "./schema.js";
 
 /** JSON Schema (2020-12) of a configuration file: what may stand in it, so no key is required. */
@@ -17,9 +16,4 @@ export function configJsonSchema(): object {
     },
   });
   return { ...schema, title: "emotiond configuration" };
-}
-
-/** JSON Schema (2020-12) of an event. */
-export function eventJsonSchema(): object {
-  return { ...z.toJSONSchema(eventSchema), title: "emotiond event" };
 }

@@ -1,12 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
+import { cascadeFile } from "../base/cascade-file.js";
 import { rememberSecretsIn } from "../base/secrets.js";
-import { videoUriFault } from "../camera/video-source.js";
-import { isLoopback, listenAddress } from "../http/access.js";
-import { cascadeFile } from "../vision/cascade-file.js";
+import { isThisMachine } from "../base/this-machine.js";
 import { fromEnvironment, overlay, withoutEmptySections } from "./environment.js";
+import { listenAddress } from "./listen-address.js";
 import { ConfigError, type ConfigProblem, problemsOf } from "./problem.js";
 import { type Config, configSchema } from "./schema.js";
+import { videoUriFault } from "./video-uri.js";
 import { parseYaml } from "./yaml.js";
 
 /** A configuration file is text that people write; more than this is no configuration. */
@@ -125,7 +126,7 @@ function contradictions(config: Config): ConfigProblem[] {
   if (address !== null && address.port > 65_535) {
     problems.push({ path: "http.listen", message: `must have a port of at most 65535, not ${address.port}` });
   }
-  if (address !== null && !isLoopback(address.host) && config.http.tokenFile === undefined) {
+  if (address !== null && !isThisMachine(address.host) && config.http.tokenFile === undefined) {
     problems.push({
       path: "http.tokenFile",
       message: `must name a file with a token: ${config.http.listen} can be reached from other machines; or listen on 127.0.0.1`,

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { EXIT_CONFIG, ExpectedError } from "../base/errors.js";
 import { mayBeSecret, withoutSecrets } from "../base/secrets.js";
 
 /** One thing wrong with a configuration: where, and what would be right. */
@@ -8,9 +9,10 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
-/** A configuration that cannot be used; `main` prints a line a problem and exits with 78 (EX_CONFIG). */
-export class ConfigError extends Error {
+/** A configuration that cannot be used; its message has a line a problem. */
+export class ConfigError extends ExpectedError {
   override readonly name = "ConfigError";
+  override readonly exitCode = EXIT_CONFIG;
 
   readonly problems: readonly ConfigProblem[];
 

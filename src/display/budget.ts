@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { clamp } from "../vision/box.js";
+import { clamp } from "../base/box.js";
 
 /** How often the monitor gets a picture, so that the pipeline does not feel it. */
 

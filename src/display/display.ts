@@ -1,16 +1,16 @@
 import { hostname } from "node:os";
+import type { Box } from "../base/box.js";
+import type { Logger } from "../base/logger.js";
+import { cv } from "../base/opencv.js";
 import type { Frame } from "../camera/frame.js";
-import type { Box } from "../vision/box.js";
-import { cv } from "../vision/opencv.js";
-import { annotate, createMemory } from "./annotate.js";
 import { createBudget } from "./budget.js";
-import { type Canvas, createCanvas, heightWithStrip, placeFrame, placePicture } from "./canvas.js";
-import type { Logger } from "./logger.js";
-import type { Machine } from "./monitor.js";
-import { drawPlaceholder } from "./placeholder.js";
+import { annotate, createMemory } from "./draw/annotate.js";
+import { type Canvas, createCanvas, heightWithStrip, placeFrame, placePicture } from "./draw/canvas.js";
+import { drawPlaceholder } from "./draw/placeholder.js";
 import type { Scene } from "./scene.js";
-import { createScreen, type Screen, type ScreenState, type ScreenTimes } from "./screen.js";
-import { NAMED_SINKS, parseSink } from "./sink.js";
+import type { Machine } from "./screen/monitor.js";
+import { createScreen, type Screen, type ScreenState, type ScreenTimes } from "./screen/screen.js";
+import { NAMED_SINKS, parseSink } from "./screen/sink.js";
 
 export interface DisplayOptions {
   readonly config: { readonly sink: string };

@@ -1,5 +1,5 @@
+import { type Box, grown, toFractions } from "../base/box.js";
 import type { Frame } from "../camera/frame.js";
-import { type Box, grown, toFractions } from "../vision/box.js";
 import type { FaceFinder } from "../vision/finder.js";
 import type { Thumbnail } from "../vision/motion.js";
 import { changedShare } from "../vision/scene-cut.js";

@@ -1,6 +1,6 @@
-import type { FaceLabel } from "../emotion/labels.js";
+import type { Box } from "../base/box.js";
+import type { FaceLabel } from "../base/labels.js";
 import type { Scores } from "../events/schema.js";
-import type { Box } from "../vision/box.js";
 
 /** A face as the picture shows it. */
 export interface SceneFace {

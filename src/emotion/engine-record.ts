@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { arch, cpus } from "node:os";
 import { join } from "node:path";
-import { writeDurably } from "../system/durable-file.js";
+import { writeDurably } from "../base/durable-file.js";
 import type { EngineTiming } from "./engine-timing.js";
 import type { Manifest } from "./manifest.js";
 

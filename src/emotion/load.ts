@@ -1,10 +1,10 @@
-import { sleep } from "../camera/clock.js";
+import { sleep } from "../base/clock.js";
+import { modelFolder } from "../base/model-folder.js";
 import type { Classifier, EngineName } from "./classifier.js";
 import { type EngineRecord, engineRecord } from "./engine-record.js";
 import { type EngineTiming, tensorFlowInstalled, timeEngines } from "./engine-timing.js";
 import { type Manifest, readManifest } from "./manifest.js";
 import { EngineMissingError, ModelError } from "./model-error.js";
-import { modelFolder } from "./model-folder.js";
 import { openEngine } from "./open-engine.js";
 import { sampleFace } from "./timing.js";
 

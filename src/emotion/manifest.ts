@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { EMOTION_LABELS } from "./labels.js";
+import { EMOTION_LABELS } from "../base/labels.js";
+import { MANIFEST_FILE } from "../base/model-folder.js";
 import { ModelError } from "./model-error.js";
 
 const fileSchema = z.strictObject({
@@ -40,7 +41,7 @@ export const manifestSchema = z.strictObject({
   }),
   /** The first layer computes (grey − mean) / scale, so an engine takes pixels as they are. */
   normalization: z.strictObject({ mean: z.number(), scale: z.number().positive(), inside: z.literal(true) }),
-  /** Side of the crop as a share of the Haar box; src/vision/crop.ts does it. */
+  /** Side of the crop as a share of the Haar box; vision/crop.ts does it. */
   crop: z.strictObject({ cascade: z.string(), perBox: z.number().positive() }),
   /** Softmax and the temperature of calibration are inside the model; its outputs are probabilities. */
   output: z.literal("probabilities"),
@@ -57,8 +58,6 @@ export const manifestSchema = z.strictObject({
 
 export type Manifest = z.output<typeof manifestSchema>;
 export type ModelFile = z.output<typeof fileSchema>;
-
-export const MANIFEST_FILE = "manifest.json";
 
 /**
  * Reads and checks a model folder's manifest.

@@ -1,5 +1,6 @@
+import { ExpectedError } from "../base/errors.js";
 /** A model cannot be used as it is; the message says what is wrong with it and what to do. */
-export class ModelError extends Error {
+export class ModelError extends ExpectedError {
   override readonly name = "ModelError";
 }
 

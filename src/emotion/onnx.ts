@@ -1,6 +1,6 @@
 import type { InferenceSession } from "onnxruntime-node";
+import { EMOTION_COUNT } from "../base/labels.js";
 import type { Classifier } from "./classifier.js";
-import { EMOTION_COUNT } from "./labels.js";
 import { type Manifest, readModelFile } from "./manifest.js";
 import { EngineMissingError, ModelError } from "./model-error.js";
 import { checkedProbabilities } from "./probabilities.js";

@@ -1,4 +1,4 @@
-import { EMOTION_COUNT } from "./labels.js";
+import { EMOTION_COUNT } from "../base/labels.js";
 import { ModelError } from "./model-error.js";
 
 /** How far a row of scores may be from 1; int8 softmax outputs are computed in float, so they are close. */

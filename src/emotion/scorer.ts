@@ -1,6 +1,6 @@
-import type { Box } from "../vision/box.js";
+import type { Box } from "../base/box.js";
+import type { Mat } from "../base/opencv.js";
 import { type CropOptions, cropRotation } from "../vision/crop.js";
-import type { Mat } from "../vision/opencv.js";
 import type { Classifier } from "./classifier.js";
 import { type ScoreVector, scoresOfFace } from "./smoothing.js";
 

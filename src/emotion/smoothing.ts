@@ -1,4 +1,4 @@
-import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel, type FaceLabel } from "./labels.js";
+import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel, type FaceLabel } from "../base/labels.js";
 
 /** Seven probabilities in the order of EMOTION_LABELS; they sum to 1. */
 export type ScoreVector = readonly number[];

@@ -3,7 +3,7 @@
  * See timeEngines.
  */
 
-import "../system/no-inspector.js";
+import "../base/no-inspector.js";
 import type { EngineName } from "./classifier.js";
 import type { EngineTiming } from "./engine-timing.js";
 import { type Manifest, readManifest } from "./manifest.js";

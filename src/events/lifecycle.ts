@@ -1,7 +1,7 @@
+import { type Box, toFractions } from "../base/box.js";
+import { EMOTION_LABELS, type FaceLabel } from "../base/labels.js";
 import type { ModelIdentity } from "../emotion/classifier.js";
-import { EMOTION_LABELS, type FaceLabel } from "../emotion/labels.js";
 import { decideLabel, type LabelState, type ScoreVector, smooth } from "../emotion/smoothing.js";
-import { type Box, toFractions } from "../vision/box.js";
 import type { EmotionEvent, EndReason, Scores, State } from "./schema.js";
 
 /** What one frame tells of one tracked face. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EMOTION_LABELS } from "../emotion/labels.js";
+import { EMOTION_LABELS } from "../base/labels.js";
 
 /** What emotiond publishes, as one definition: the types, the JSON Schema and the API document come from it. */
 

@@ -1,34 +1,18 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { isIPv4, isIPv6 } from "node:net";
+import { ExpectedError } from "../base/errors.js";
 import { rememberSecret } from "../base/secrets.js";
+import { isThisMachine } from "../base/this-machine.js";
 import type { Config } from "../config/schema.js";
 
 export type HttpConfig = Config["http"];
 
 /** The `http` part of the configuration cannot be served; the message says what to change. */
-export class HttpConfigError extends Error {
+export class HttpConfigError extends ExpectedError {
   override readonly name = "HttpConfigError";
   constructor(path: string, problem: string) {
     super(`${path}: ${problem}`);
   }
-}
-
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Where to listen, or null for `none`; takes apart what the configuration's schema has let through. */
-export function listenAddress(listen: string): ListenAddress | null {
-  if (listen === "none") return null;
-  const colon = listen.lastIndexOf(":");
-  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(listen.slice(colon + 1)) };
-}
-
-/** True for addresses that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
 /**
@@ -38,7 +22,7 @@ export function isLoopback(host: string): boolean {
  */
 export function readToken(config: HttpConfig, host: string): string | null {
   if (config.tokenFile === undefined) {
-    if (isLoopback(host)) return null;
+    if (isThisMachine(host)) return null;
     throw new HttpConfigError(
       "http.tokenFile",
       `missing: ${config.listen} can be reached from other machines; name a file with a token, or listen on 127.0.0.1`,
@@ -75,5 +59,5 @@ export function showsToken(authorization: string | undefined, token: string): bo
  */
 export function namesLoopback(hostHeader: string | undefined): boolean {
   const host = (hostHeader ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-  return isLoopback(host) || (isIPv6(host) && host === "::1");
+  return isThisMachine(host);
 }

@@ -1,14 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { listenAddress } from "../config/listen-address.js";
 import type { Health } from "../events/schema.js";
 import type { DeliveryStats } from "../mqtt/publisher.js";
-import {
-  type HttpConfig,
-  HttpConfigError,
-  listenAddress,
-  namesLoopback,
-  readToken,
-  showsToken,
-} from "./access.js";
+import { type HttpConfig, HttpConfigError, namesLoopback, readToken, showsToken } from "./access.js";
 import { guardConnections } from "./connections.js";
 import type { Metrics } from "./metrics.js";
 

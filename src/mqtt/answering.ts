@@ -1,8 +1,8 @@
 import type { IPublishPacket } from "mqtt";
-import { createCollapser } from "../system/collapse.js";
+import { createCollapser } from "../base/collapse.js";
+import type { Logger } from "../base/logger.js";
 import { isCommandName, parseCommand } from "./commands.js";
 import type { Connection } from "./connection.js";
-import type { MqttLog } from "./log.js";
 import type { Command, CommandHandler, CommandResult } from "./publisher.js";
 import { tokenBucket } from "./rate-limit.js";
 import { answerTopic, commandName, type Topics } from "./topics.js";
@@ -50,7 +50,7 @@ const SNAPSHOT_OVERHEAD = 2048;
 export function commandReceiver(
   topics: Topics,
   handler: CommandHandler,
-  log: MqttLog,
+  log: Logger,
   onDone: (command: Command) => void = () => {},
   limits: CommandLimits = COMMAND_LIMITS,
   homeAssistantPrefix?: string,

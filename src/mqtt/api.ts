@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { VERSION } from "../base/version.js";
 import { eventSchema, healthSchema, stateSchema } from "../events/schema.js";
-import { VERSION } from "../version.js";
 import { commandSchemas } from "./commands.js";
 import { topicsOf } from "./topics.js";
 

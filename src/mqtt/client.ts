@@ -1,8 +1,9 @@
+import { type BackoffLimits, backoffDelay } from "../base/backoff.js";
+import type { Logger } from "../base/logger.js";
+import { VERSION } from "../base/version.js";
 import type { MqttConfig } from "../config/schema.js";
 import type { Health } from "../events/schema.js";
-import { VERSION } from "../version.js";
 import { COMMAND_LIMITS, commandReceiver } from "./answering.js";
-import { type BackoffLimits, backoffDelay } from "./backoff.js";
 import { commandSubscription } from "./command-subscription.js";
 import { type Connection, type MqttVersion, openConnection } from "./connection.js";
 import { createOutbox } from "./create-outbox.js";
@@ -20,7 +21,6 @@ import {
   type Will,
 } from "./failure.js";
 import type { BrokerLimits } from "./limits.js";
-import type { MqttLog } from "./log.js";
 import type { Outbox } from "./outbox.js";
 import type { CommandHandler, Publisher } from "./publisher.js";
 import { retainedTopic } from "./retained.js";
@@ -61,7 +61,7 @@ export interface MqttPublisherOptions {
   readonly device: string;
   /** Asked at each connection; `readMqttCredentials` is what it usually calls. */
   readonly credentials: () => MqttCredentials;
-  readonly log: MqttLog;
+  readonly log: Logger;
   readonly onCommand: CommandHandler;
   /** Default: what the configuration asks for. */
   readonly outbox?: Outbox;

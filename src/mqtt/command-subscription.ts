@@ -1,7 +1,7 @@
+import type { Logger } from "../base/logger.js";
 import { commandSchemas, isCommandName } from "./commands.js";
 import type { Connection } from "./connection.js";
 import type { ConnectionFailure } from "./failure.js";
-import type { MqttLog } from "./log.js";
 import { tokenBucket } from "./rate-limit.js";
 import { commandName, type Topics } from "./topics.js";
 
@@ -26,7 +26,7 @@ const NARROW_FOR = 30_000;
  */
 export function commandSubscription(
   topics: Topics,
-  log: MqttLog,
+  log: Logger,
   onRefused: (failure: ConnectionFailure) => void,
   narrowFor = NARROW_FOR,
 ): CommandSubscription {

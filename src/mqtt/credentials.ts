@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { BlockList, isIP } from "node:net";
 import { join } from "node:path";
+import { EXIT_CONFIG, ExpectedError } from "../base/errors.js";
 import { rememberSecret } from "../base/secrets.js";
+import { isThisMachine } from "../base/this-machine.js";
 import type { MqttConfig } from "../config/schema.js";
 
 /** What proves to the broker who this is, and to this who the broker is. Never logged. */
@@ -32,8 +33,10 @@ function bytesOf(secret: string): string {
 }
 
 /** A file that `mqtt.…` names cannot be used; the message says which, why, and what to do. */
-export class MqttCredentialError extends Error {
+export class MqttCredentialError extends ExpectedError {
   override readonly name = "MqttCredentialError";
+  /** At a start it is the configuration that is wrong; later ones are told in the log, and end nothing. */
+  override readonly exitCode = EXIT_CONFIG;
   /** The setting that names the file, such as `mqtt.passwordFile`. */
   readonly path: string;
   constructor(path: string, problem: string) {
@@ -91,16 +94,6 @@ export function passwordInTheClear(url: string, { password }: MqttCredentials): 
   const { protocol, host, hostname } = new URL(url);
   if (password === undefined || !["mqtt:", "ws:"].includes(protocol) || isThisMachine(hostname)) return null;
   return `mqtt.url: the password goes to ${host} unencrypted, for all on the way to read: use ${protocol.replace(":", "s:")}//`;
-}
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
-
-function isThisMachine(hostname: string): boolean {
-  const host = hostname.toLowerCase().replace(/^\[|\]$/g, "");
-  if (isIP(host) !== 0) return LOOPBACK.check(host, isIP(host) === 4 ? "ipv4" : "ipv6");
-  return /^(.+\.)?localhost\.?$/.test(host);
 }
 
 function readPassword(config: MqttConfig, env: NodeJS.ProcessEnv): string | undefined {

@@ -1,3 +1,4 @@
+import type { Logger } from "../base/logger.js";
 import { dropTeller } from "./drops.js";
 import {
   destroyEventStore,
@@ -11,7 +12,6 @@ import {
   storeKey,
 } from "./event-store.js";
 import { fifo } from "./fifo.js";
-import type { MqttLog } from "./log.js";
 import { type Outbox, type OutboxLimits, type QueuedEvent, queued } from "./outbox.js";
 import { storedEvents } from "./stored-event.js";
 
@@ -20,7 +20,7 @@ export interface DiskOutboxOptions extends OutboxLimits {
   readonly path: string;
   /** Seconds an event may wait before it is written to disk. */
   readonly diskAfter: number;
-  readonly log: MqttLog;
+  readonly log: Logger;
   /** Events kept in memory beside those on disk; default 2000. */
   readonly memoryEvents?: number;
   /** Milliseconds before a disk that failed is tried again; default 10,000. */

@@ -1,4 +1,4 @@
-import type { MqttLog } from "./log.js";
+import type { Logger } from "../base/logger.js";
 
 /** Why an event is dropped that the broker has not taken. */
 export type DropReason = "maxEvents" | "maxAge" | "damaged" | "refused";
@@ -21,7 +21,7 @@ const WORDS: Readonly<Record<DropReason, string>> = {
 /** Milliseconds. */
 const EVERY = 10_000;
 
-export function dropTeller(log: MqttLog | undefined, every = EVERY): DropTeller {
+export function dropTeller(log: Logger | undefined, every = EVERY): DropTeller {
   let count = 0;
   let untold = new Map<DropReason, number>();
   let timer: NodeJS.Timeout | undefined;

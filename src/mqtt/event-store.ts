@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { chmod, mkdir, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
-import { errorCode, PRIVATE_FILE, PRIVATE_FOLDER } from "../system/durable-file.js";
+import { errorCode, PRIVATE_FILE, PRIVATE_FOLDER } from "../base/durable-file.js";
 
 /**
  * The events on disk, in LevelDB: a log with checksums that a power cut can only shorten, in one small addon whose npm

@@ -1,5 +1,5 @@
+import { EMOTION_LABELS } from "../base/labels.js";
 import { shortHash } from "../config/short-hash.js";
-import { EMOTION_LABELS } from "../emotion/labels.js";
 import { clientIdOf, type Topics } from "./topics.js";
 
 /**

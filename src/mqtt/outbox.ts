@@ -1,7 +1,7 @@
+import type { Logger } from "../base/logger.js";
 import type { EmotionEvent } from "../events/schema.js";
 import { dropTeller } from "./drops.js";
 import { fifo } from "./fifo.js";
-import type { MqttLog } from "./log.js";
 
 /** An event taken out of the outbox to be sent, until it is acknowledged or released. */
 export interface QueuedEvent {
@@ -63,7 +63,7 @@ interface Entry {
 
 /** An outbox in memory alone. `now` gives milliseconds of a clock that never goes back. */
 export function memoryOutbox(
-  { maxEvents, maxAge, log }: OutboxLimits & { readonly log?: MqttLog },
+  { maxEvents, maxAge, log }: OutboxLimits & { readonly log?: Logger },
   now: () => number = () => performance.now(),
 ): Outbox {
   const waiting = fifo<Entry>();

@@ -1,5 +1,5 @@
+import type { Logger } from "../base/logger.js";
 import type { ConnectionFailure } from "./failure.js";
-import type { MqttLog } from "./log.js";
 
 /** Tells of what goes wrong with the broker: each trouble once, until it is forgotten. */
 export interface TroubleTeller {
@@ -11,7 +11,7 @@ export interface TroubleTeller {
 /** Different troubles that are remembered; more than a broker can think of. */
 const REMEMBERED = 100;
 
-export function troubleTeller(log: MqttLog, broker: string): TroubleTeller {
+export function troubleTeller(log: Logger, broker: string): TroubleTeller {
   const told = new Set<string>();
   return {
     tell(what, failure) {

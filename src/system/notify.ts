@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import systemdNotify from "systemd-notify";
-import type { Logger } from "./log.js";
+import type { Logger } from "../base/log.js";
 
 /** What the daemon tells the service manager; every call returns at once and none throws. */
 export interface ServiceNotifier {

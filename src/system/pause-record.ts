@@ -1,6 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { draftOf, errorCode, PRIVATE_FOLDER, removeDurably, writeDurably } from "./durable-file.js";
+import { draftOf, errorCode, PRIVATE_FOLDER, removeDurably, writeDurably } from "../base/durable-file.js";
 
 /** What was found of a pause of an earlier run. */
 export interface RecordedPause {

@@ -1,7 +1,7 @@
-import type { Box } from "./box.js";
+import type { Box } from "../base/box.js";
+import { cv, type Mat } from "../base/opencv.js";
 import { grouped } from "./grouping.js";
 import { type Cascades, scanBy, sizeFor } from "./neighbourhood.js";
-import { cv, type Mat } from "./opencv.js";
 import { cutPatch, type Patch } from "./patch.js";
 import type { ScanUnit } from "./schedule.js";
 import type { Sighting } from "./sighting.js";

@@ -1,6 +1,7 @@
-import { type Box, clipToFrame } from "./box.js";
-import { cascadeFile } from "./cascade-file.js";
-import { cv, type Mat } from "./opencv.js";
+import { type Box, clipToFrame } from "../base/box.js";
+import { cascadeFile } from "../base/cascade-file.js";
+import { ExpectedError } from "../base/errors.js";
+import { cv, type Mat } from "../base/opencv.js";
 
 /** A hit of the cascade: a box in pixels of the whole picture, and how many overlapping windows agreed. */
 export interface CascadeHit {
@@ -24,7 +25,7 @@ export interface Cascade {
 }
 
 /** The cascade that the configuration names cannot be used; the message says what would be right. */
-export class CascadeError extends Error {
+export class CascadeError extends ExpectedError {
   override readonly name = "CascadeError";
 }
 

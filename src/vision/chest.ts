@@ -1,4 +1,4 @@
-import type { Box } from "./box.js";
+import type { Box } from "../base/box.js";
 
 /** Where a face's owner has a chest, in face widths from its middle, and the size up to which a face there is doubted. */
 const CHEST = { across: 0.9, from: 0.7, to: 2.5, size: 1.3 };

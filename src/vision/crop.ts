@@ -1,6 +1,6 @@
-import type { Box } from "./box.js";
+import type { Box } from "../base/box.js";
+import { cv, type Mat } from "../base/opencv.js";
 import { CROP_PER_BOX } from "./crop-size.js";
-import { cv, type Mat } from "./opencv.js";
 
 export interface CropOptions {
   /** How far the head is tilted, in degrees, clockwise in the picture; the crop is turned back by as much. */

@@ -1,6 +1,7 @@
+import { type Box, grown, intersectionOverUnion, toFractions } from "../base/box.js";
+import type { Mat } from "../base/opencv.js";
 import type { Config } from "../config/schema.js";
 import { type KnownFace, scanUnit } from "./background.js";
-import { type Box, grown, intersectionOverUnion, toFractions } from "./box.js";
 import { loadCascade } from "./cascade.js";
 import { isOnChest } from "./chest.js";
 import { confirmingLooks, confirmLooks, followLook, type Look, searchLooks } from "./look.js";
@@ -17,7 +18,6 @@ import {
   NARROW,
   type Reach,
 } from "./neighbourhood.js";
-import type { Mat } from "./opencv.js";
 import { createSchedule, type ScanSchedule, type ScanUnit } from "./schedule.js";
 import { type Sighting, suppressOverlaps } from "./sighting.js";
 import { thumbnailOf } from "./thumbnail.js";

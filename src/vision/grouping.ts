@@ -1,4 +1,4 @@
-import type { Box } from "./box.js";
+import type { Box } from "../base/box.js";
 
 /** Windows of a cascade that are one face: their mean, and how many they are. */
 export interface Group {

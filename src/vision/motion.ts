@@ -1,4 +1,4 @@
-import type { Box } from "./box.js";
+import type { Box } from "../base/box.js";
 
 /** A small grey picture: one byte a cell, row by row. */
 export interface Thumbnail {

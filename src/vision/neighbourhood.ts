@@ -1,7 +1,7 @@
-import type { Box } from "./box.js";
+import type { Box } from "../base/box.js";
+import { cv, type Mat } from "../base/opencv.js";
 import type { Cascade, CascadeHit, ScanOptions } from "./cascade.js";
 import type { Look } from "./look.js";
-import { cv, type Mat } from "./opencv.js";
 import { cutPatch, type Patch } from "./patch.js";
 import type { Track } from "./tracker.js";
 

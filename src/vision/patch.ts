@@ -1,5 +1,5 @@
-import { type Box, clipToFrame } from "./box.js";
-import { cv, type Mat } from "./opencv.js";
+import { type Box, clipToFrame } from "../base/box.js";
+import { cv, type Mat } from "../base/opencv.js";
 
 type Size = InstanceType<typeof cv.Size>;
 

@@ -1,7 +1,7 @@
+import type { Box } from "../base/box.js";
+import type { Mat } from "../base/opencv.js";
 import type { Config } from "../config/schema.js";
-import type { Box } from "./box.js";
 import { createFaceFinder } from "./finder.js";
-import type { Mat } from "./opencv.js";
 import { createTracker } from "./tracker.js";
 
 /** A face of a photo. */

@@ -1,4 +1,4 @@
-import { type Box, clipToFrame } from "./box.js";
+import { type Box, clipToFrame } from "../base/box.js";
 import type { Look } from "./look.js";
 import { createMotionMap, type Thumbnail } from "./motion.js";
 

@@ -1,4 +1,4 @@
-import { type Box, intersectionOverUnion } from "./box.js";
+import { type Box, intersectionOverUnion } from "../base/box.js";
 
 /** A face seen in one frame. */
 export interface Sighting {

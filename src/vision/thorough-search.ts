@@ -1,13 +1,14 @@
-import type { Box } from "./box.js";
+import type { Box } from "../base/box.js";
+import { ExpectedError } from "../base/errors.js";
+import type { Mat } from "../base/opencv.js";
 import { type Cascade, loadCascade } from "./cascade.js";
 import type { Look } from "./look.js";
 import { type Cascades, scanBy } from "./neighbourhood.js";
-import type { Mat } from "./opencv.js";
 import { cutPatch } from "./patch.js";
 import { turnedSize } from "./turned-size.js";
 
 /** The search did not come to its end: what it would have found is not known. */
-export class SearchError extends Error {
+export class SearchError extends ExpectedError {
   override readonly name = "SearchError";
 }
 

@@ -1,5 +1,5 @@
+import { cv, type Mat } from "../base/opencv.js";
 import type { Thumbnail } from "./motion.js";
-import { cv, type Mat } from "./opencv.js";
 
 /** Cells across, about: enough that the smallest face covers several. */
 const COLUMNS = 80;

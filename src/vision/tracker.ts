@@ -1,5 +1,5 @@
+import { type Box, clamp, intersectionOverUnion } from "../base/box.js";
 import { assign, FORBIDDEN } from "./assignment.js";
-import { type Box, clamp, intersectionOverUnion } from "./box.js";
 import { createHoldUps } from "./hold-up.js";
 import type { Sighting } from "./sighting.js";
 

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { discoverCamera, piCameras } from "../../src/camera/discover.js";
+import { discoverCamera, piCameras } from "../../src/camera/libcamera/discover.js";
 
 const STAND_INS = new URL("./stand-ins/", import.meta.url).pathname;
 const path = (behaviour: string) => `${STAND_INS}${behaviour}${delimiter}${process.env.PATH}`;

@@ -1,6 +1,6 @@
+import { type Logger, silentLogger } from "../../src/base/logger.js";
 import type { Camera } from "../../src/camera/camera.js";
 import type { Frame } from "../../src/camera/frame.js";
-import type { CameraLog } from "../../src/camera/log.js";
 import { configSchema, type SourceConfig } from "../../src/config/schema.js";
 
 /** A source as the configuration file would give it. */
@@ -39,12 +39,11 @@ export async function play(
 }
 
 /** Keeps what is logged at `warn`. */
-export function listeningLog(): CameraLog & { readonly warnings: string[] } {
+export function listeningLog(): Logger & { readonly warnings: string[] } {
   const warnings: string[] = [];
   return {
+    ...silentLogger,
     warnings,
-    debug: () => undefined,
-    info: () => undefined,
     warn: (_fields, message) => warnings.push(message),
   };
 }

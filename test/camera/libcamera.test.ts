@@ -3,11 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { silentLogger } from "../../src/base/logger.js";
 import { CameraError } from "../../src/camera/camera.js";
-import { NO_CAMERA_TOOL } from "../../src/camera/camera-fault.js";
 import type { Frame } from "../../src/camera/frame.js";
 import { createFrameMaker } from "../../src/camera/frame-maker.js";
-import { createLibcamera, unpaddedSize } from "../../src/camera/libcamera.js";
+import { NO_CAMERA_TOOL } from "../../src/camera/libcamera/camera-fault.js";
+import { createLibcamera, unpaddedSize } from "../../src/camera/libcamera/libcamera.js";
 import { createMasks } from "../../src/camera/masks.js";
 
 const STAND_INS = new URL("./stand-ins/", import.meta.url).pathname;
@@ -131,11 +132,7 @@ describe("the Pi camera", () => {
 
   it("rounds a width that the Pi would pad, and says so", () => {
     const warnings: object[] = [];
-    const log = {
-      debug: () => undefined,
-      info: () => undefined,
-      warn: (fields: object) => warnings.push(fields),
-    };
+    const log = { ...silentLogger, warn: (fields: object) => warnings.push(fields) };
     const frames = createFrameMaker(createMasks([]));
     const camera = createLibcamera({ source: { width: 960, height: 601, framerate: 30 }, frames, log });
     expect(camera.description).toBe("libcamera 1024×602 at 30/s");

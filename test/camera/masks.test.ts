@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { cv } from "../../src/base/opencv.js";
 import { createFrameMaker } from "../../src/camera/frame-maker.js";
 import { createMasks } from "../../src/camera/masks.js";
-import { cv } from "../../src/vision/opencv.js";
 
 const NOW = { takenAt: 0, steadyAt: 0 };
 

@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readPhoto } from "../../src/camera/photo.js";
-import { cv } from "../../src/vision/opencv.js";
-import { SAMPLE_PHOTOS } from "../daemon/daemon.js";
+import { SAMPLE_PHOTOS } from "../../scripts/test-support/daemon.js";
+import { cv } from "../../src/base/opencv.js";
+import { readPhoto } from "../../src/camera/stills/photo.js";
 
 let folder = "";
 let webp: Buffer;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Clock } from "../../src/base/clock.js";
 import { type Camera, CameraError } from "../../src/camera/camera.js";
-import type { Clock } from "../../src/camera/clock.js";
 import { createSlot } from "../../src/camera/slot.js";
 import { backoff, type CameraSupervisor, superviseCamera } from "../../src/camera/supervisor.js";
 import { listeningLog, plainFrame } from "./helpers.js";

@@ -6,15 +6,16 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import { CameraError } from "../../src/camera/camera.js";
 import { createCamera, isLossless } from "../../src/camera/create.js";
 import { createMasks } from "../../src/camera/masks.js";
-import { needGStreamer, probePipeline, reasonIn } from "../../src/camera/pipeline-probe.js";
-import { reach } from "../../src/camera/reach.js";
 import { supervisorTimes } from "../../src/camera/supervisor.js";
-import { deviceTimeout, ffmpegOptions } from "../../src/camera/video.js";
-import { describeVideo, parseVideoUri } from "../../src/camera/video-source.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
+import { needGStreamer, probePipeline, reasonIn } from "../../src/camera/video/pipeline-probe.js";
+import { reach } from "../../src/camera/video/reach.js";
+import { deviceTimeout, ffmpegOptions } from "../../src/camera/video/video.js";
+import { ConfigError } from "../../src/config/problem.js";
+import { describeVideo, parseVideoUri } from "../../src/config/video-uri.js";
 import { play, sourceOf } from "./helpers.js";
 
 const CLIP = new URL("../../../shared/data/media/head-pose-face-detection-male.avi", import.meta.url)
@@ -381,7 +382,7 @@ describe("source.uri", () => {
     expect(parseVideoUri("udp://239.0.0.1:1234")).toMatchObject({ kind: "stream", port: null });
     expect(parseVideoUri("file:///tmp/a%20b.mp4")).toEqual({ kind: "file", path: "/tmp/a b.mp4" });
     expect(parseVideoUri("clips/a.avi")).toEqual({ kind: "file", path: "clips/a.avi" });
-    expect(() => parseVideoUri("rtsp://[")).toThrow(CameraError);
+    expect(() => parseVideoUri("rtsp://[")).toThrow(ConfigError);
   });
 
   it("is what is there, whatever its name looks like", async () => {
@@ -428,7 +429,7 @@ describe("source.uri", () => {
       "file:///a%2Fb",
       "file:///%00",
     ])
-      expect(() => parseVideoUri(uri), uri).toThrow(CameraError);
+      expect(() => parseVideoUri(uri), uri).toThrow(ConfigError);
   });
 
   it("is described without secrets", () => {

@@ -4,8 +4,14 @@ import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { beforeAll, describe, expect, it } from "vitest";
-import { cv } from "../../src/vision/opencv.js";
-import { configFile, emotiond, type Finished, MEDIA, SAMPLE_PHOTOS } from "./daemon.js";
+import {
+  configFile,
+  emotiond,
+  type Finished,
+  MEDIA,
+  SAMPLE_PHOTOS,
+} from "../../scripts/test-support/daemon.js";
+import { cv } from "../../src/base/opencv.js";
 
 const folder = mkdtempSync(join(tmpdir(), "emotiond-cli-"));
 // One engine: timing them all is for the daemon's start, and for a test of its own.

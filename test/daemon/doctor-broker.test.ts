@@ -3,12 +3,12 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync 
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { freePort, type Mosquitto, startMosquitto } from "../../scripts/test-support/mosquitto.js";
 import { checkBroker } from "../../src/commands/check-broker.js";
 import { findServicePassword, type ServiceManager } from "../../src/commands/service-credential.js";
 import { defaultConfig } from "../../src/config/load.js";
 import type { MqttConfig } from "../../src/config/schema.js";
 import { startEmbeddedBroker } from "../../src/mqtt/broker.js";
-import { freePort, type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
 
 /** As mosquitto_passwd takes it on its command line. */
 const PASSWORD = "a secret of the test";

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
+import { freePort } from "../../scripts/test-support/mosquitto.js";
+import { cv } from "../../src/base/opencv.js";
 import { checkCamera } from "../../src/commands/doctor.js";
-import { cv } from "../../src/vision/opencv.js";
 import { sourceOf } from "../camera/helpers.js";
-import { freePort } from "../mqtt/support/mosquitto.js";
 
 const check = (uri: string) => checkCamera(sourceOf({ type: "video", uri }));
 const plays = /GStreamer:\s+YES/.test(cv.getBuildInformation());

@@ -13,10 +13,16 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  configFile,
+  emotiond,
+  killed,
+  type RunningProgram,
+  stillsConfig,
+} from "../../scripts/test-support/daemon.js";
+import { type Mosquitto, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { type Subscriber, subscribe } from "../../scripts/test-support/subscriber.js";
 import { healthSchema } from "../../src/events/schema.js";
-import { type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
-import { type Subscriber, subscribe } from "../mqtt/support/subscriber.js";
-import { configFile, emotiond, killed, type RunningProgram, stillsConfig } from "./daemon.js";
 
 let broker: Mosquitto;
 let folder: string;

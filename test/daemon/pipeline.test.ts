@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { Mat } from "../../src/base/opencv.js";
 import type { Frame } from "../../src/camera/frame.js";
+import { createPipeline } from "../../src/daemon/pipeline.js";
 import type { Classifier } from "../../src/emotion/classifier.js";
 import { createLifecycle } from "../../src/events/lifecycle.js";
 import type { EmotionEvent, State } from "../../src/events/schema.js";
-import { createPipeline } from "../../src/pipeline.js";
-import type { Mat } from "../../src/vision/opencv.js";
 import { createTracker } from "../../src/vision/tracker.js";
 
 const INTERVAL = 100;

@@ -2,8 +2,8 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
-import { freePort, startMosquitto } from "../mqtt/support/mosquitto.js";
-import { configFile, emotiond, killed, stillsConfig } from "./daemon.js";
+import { configFile, emotiond, killed, stillsConfig } from "../../scripts/test-support/daemon.js";
+import { freePort, startMosquitto } from "../../scripts/test-support/mosquitto.js";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -3,6 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
+  configFile,
+  emotiond,
+  killed,
+  MEDIA,
+  type RunningProgram,
+  stillsConfig,
+} from "../../scripts/test-support/daemon.js";
+import { type Mosquitto, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { type Subscriber, subscribe } from "../../scripts/test-support/subscriber.js";
+import {
   type EmotionEvent,
   eventSchema,
   healthSchema,
@@ -10,9 +20,6 @@ import {
   stateSchema,
 } from "../../src/events/schema.js";
 import { writeModelSlowInInt8 } from "../emotion/model-fixture.js";
-import { type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
-import { type Subscriber, subscribe } from "../mqtt/support/subscriber.js";
-import { configFile, emotiond, killed, MEDIA, type RunningProgram, stillsConfig } from "./daemon.js";
 
 let broker: Mosquitto;
 let subscriber: Subscriber;

@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { freePort, startMosquitto } from "../mqtt/support/mosquitto.js";
-import { subscribe } from "../mqtt/support/subscriber.js";
-import { configFile, emotiond, stillsConfig } from "./daemon.js";
+import { configFile, emotiond, stillsConfig } from "../../scripts/test-support/daemon.js";
+import { freePort, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { subscribe } from "../../scripts/test-support/subscriber.js";
 
 const isBuilt = existsSync(new URL("../../dist/main.js", import.meta.url));
 const cleanups: (() => Promise<unknown> | unknown)[] = [];

@@ -2,11 +2,18 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import {
+  configFile,
+  emotiond,
+  killed,
+  type RunningProgram,
+  SAMPLE_PHOTOS,
+  stillsConfig,
+} from "../../scripts/test-support/daemon.js";
+import { type Mosquitto, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { subscribe } from "../../scripts/test-support/subscriber.js";
+import { cv } from "../../src/base/opencv.js";
 import { eventSchema } from "../../src/events/schema.js";
-import { cv } from "../../src/vision/opencv.js";
-import { type Mosquitto, startMosquitto } from "../mqtt/support/mosquitto.js";
-import { subscribe } from "../mqtt/support/subscriber.js";
-import { configFile, emotiond, killed, type RunningProgram, SAMPLE_PHOTOS, stillsConfig } from "./daemon.js";
 
 const WIDTH = 64;
 const HEIGHT = 48;

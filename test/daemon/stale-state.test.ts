@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { afterEach, expect, it } from "vitest";
+import { configFile, emotiond, stillsConfig } from "../../scripts/test-support/daemon.js";
+import { startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { subscribe } from "../../scripts/test-support/subscriber.js";
+import { cv } from "../../src/base/opencv.js";
 import { stateSchema } from "../../src/events/schema.js";
-import { cv } from "../../src/vision/opencv.js";
-import { startMosquitto } from "../mqtt/support/mosquitto.js";
 import { sampleState } from "../mqtt/support/samples.js";
-import { subscribe } from "../mqtt/support/subscriber.js";
-import { configFile, emotiond, stillsConfig } from "./daemon.js";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

@@ -6,7 +6,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
-import { configFile, emotiond, killed, type RunningProgram, SAMPLE_PHOTOS, stillsConfig } from "./daemon.js";
+import {
+  configFile,
+  emotiond,
+  killed,
+  type RunningProgram,
+  SAMPLE_PHOTOS,
+  stillsConfig,
+} from "../../scripts/test-support/daemon.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const NOBODY = "mqtt://127.0.0.1:1";

@@ -2,9 +2,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { modelFolder } from "../../src/emotion/model-folder.js";
-import { cascadeFile } from "../../src/vision/cascade-file.js";
-import { configFile, emotiond, SAMPLE_PHOTOS } from "./daemon.js";
+import { configFile, emotiond, SAMPLE_PHOTOS } from "../../scripts/test-support/daemon.js";
+import { cascadeFile } from "../../src/base/cascade-file.js";
+import { modelFolder } from "../../src/base/model-folder.js";
 
 const ENGINE = { EMOTIOND_EMOTION_ENGINE: "onnx-int8" };
 

@@ -1,23 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { EMOTION_LABELS, type FaceLabel } from "../../src/base/labels.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import {
   type AnnotateOptions,
   ageText,
   annotate,
   createMemory,
   onCanvas,
-} from "../../src/display/annotate.js";
+} from "../../src/display/draw/annotate.js";
 import {
   createCanvas,
   heightWithStrip,
   placeFrame,
   placePicture,
   stripHeight,
-} from "../../src/display/canvas.js";
-import { EMOTION_COLOURS, textOn } from "../../src/display/palette.js";
+} from "../../src/display/draw/canvas.js";
+import { EMOTION_COLOURS, textOn } from "../../src/display/draw/palette.js";
 import type { Scene } from "../../src/display/scene.js";
-import { EMOTION_LABELS, type FaceLabel } from "../../src/emotion/labels.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
 import { count, faceAt, type Pixel, pixelAt, plain, sceneWith } from "./fixtures.js";
 
 const colourOf = (label: FaceLabel): Pixel => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { pixelate } from "../../src/display/blur.js";
-import { cv } from "../../src/vision/opencv.js";
+import { cv } from "../../src/base/opencv.js";
+import { pixelate } from "../../src/display/draw/blur.js";
 import { pixelAt, plain } from "./fixtures.js";
 
 function noise() {

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectAsync } from "mqtt";
 import pino from "pino";
+import { cv } from "../../src/base/opencv.js";
 import { defaultConfig } from "../../src/config/load.js";
-import { startDaemon } from "../../src/daemon.js";
+import { startDaemon } from "../../src/daemon/daemon.js";
 import { startEmbeddedBroker } from "../../src/mqtt/broker.js";
-import { cv } from "../../src/vision/opencv.js";
 import { startXServer } from "./xserver.js";
 
 /**

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { diagnose } from "../../src/display/diagnose.js";
+import { diagnose } from "../../src/display/screen/diagnose.js";
 
 const nowhere = { sys: "/nonexistent", dev: "/nonexistent", env: {} };
 

@@ -3,17 +3,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { onCanvas } from "../../src/display/annotate.js";
-import { placeFrame } from "../../src/display/canvas.js";
+import { cv } from "../../src/base/opencv.js";
 import {
   createDisplay,
   type Display,
   type DisplayOptions,
   renderSnapshot,
 } from "../../src/display/display.js";
+import { onCanvas } from "../../src/display/draw/annotate.js";
+import { placeFrame } from "../../src/display/draw/canvas.js";
 import type { Scene } from "../../src/display/scene.js";
-import { SCREEN_TIMES } from "../../src/display/screen.js";
-import { cv } from "../../src/vision/opencv.js";
+import { SCREEN_TIMES } from "../../src/display/screen/screen.js";
 import { count, faceAt, frameOf, memoryLogger, pixelAt, sceneWith, until } from "./fixtures.js";
 import { startXServer, type XServer } from "./xserver.js";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { explain } from "../../src/display/fault.js";
+import { explain } from "../../src/display/screen/fault.js";
 
 describe("explain", () => {
   it("leads out of the service's sandbox where a desktop's socket is hidden, by a heading that is there", () => {

@@ -1,8 +1,8 @@
+import type { EmotionLabel, FaceLabel } from "../../src/base/labels.js";
+import type { Logger } from "../../src/base/logger.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import type { Frame } from "../../src/camera/frame.js";
-import type { Logger } from "../../src/display/logger.js";
 import type { Scene, SceneFace } from "../../src/display/scene.js";
-import type { EmotionLabel, FaceLabel } from "../../src/emotion/labels.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
 
 export type Pixel = readonly [red: number, green: number, blue: number];
 

@@ -1,12 +1,12 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import type { Box } from "../../src/base/box.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import type { Frame } from "../../src/camera/frame.js";
 import { defaultConfig } from "../../src/config/load.js";
 import { createHiding, LOOKING_NOTICE, type Visibility } from "../../src/display/hiding.js";
-import type { Box } from "../../src/vision/box.js";
 import { createFaceFinder, type FaceFinder } from "../../src/vision/finder.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
 import { createTracker, type Track } from "../../src/vision/tracker.js";
 import { SAMPLE_FACES } from "../vision/sample-faces.js";
 

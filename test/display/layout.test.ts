@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type FaceToPlace, type LayoutMemory, layOut, type PanelSizes } from "../../src/display/layout.js";
-import { type Box, intersectionOverUnion } from "../../src/vision/box.js";
+import { type Box, intersectionOverUnion } from "../../src/base/box.js";
+import {
+  type FaceToPlace,
+  type LayoutMemory,
+  layOut,
+  type PanelSizes,
+} from "../../src/display/draw/layout.js";
 
 const area: Box = { x: 0, y: 0, width: 1280, height: 676 };
 const sizes: PanelSizes = { full: { width: 200, height: 200 }, compact: { width: 150, height: 90 }, gap: 8 };

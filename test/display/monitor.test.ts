@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isPluggedIn, type Machine, probe } from "../../src/display/monitor.js";
+import { isPluggedIn, type Machine, probe } from "../../src/display/screen/monitor.js";
 
 let root: string;
 let machine: Machine;

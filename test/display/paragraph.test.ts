@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fitParagraph } from "../../src/display/paragraph.js";
+import { fitParagraph } from "../../src/display/draw/paragraph.js";
 
 /** Each letter is as wide as a capital is high. */
 const measure = (text: string, capital: number) => text.length * capital;

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createScreen, SCREEN_TIMES, type Screen } from "../../src/display/screen.js";
+import { createScreen, SCREEN_TIMES, type Screen } from "../../src/display/screen/screen.js";
 import { memoryLogger, until } from "./fixtures.js";
 
 /** The kms sink on folders that look like a machine's, with a stand-in for gst-launch-1.0 that tells what it got. */

@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import { createScreen, SCREEN_TIMES, type Screen, type ScreenOptions } from "../../src/display/screen.js";
+import {
+  createScreen,
+  SCREEN_TIMES,
+  type Screen,
+  type ScreenOptions,
+} from "../../src/display/screen/screen.js";
 import { memoryLogger, until } from "./fixtures.js";
 
 const times = {

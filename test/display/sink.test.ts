@@ -7,7 +7,7 @@ import {
   parseSink,
   parseVersion,
   splitArguments,
-} from "../../src/display/sink.js";
+} from "../../src/display/screen/sink.js";
 
 const canvas = { width: 1280, height: 720 };
 const modern = { gstreamer: { major: 1, minor: 22 } };

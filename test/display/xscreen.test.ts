@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { xScreenSize } from "../../src/display/xscreen.js";
+import { xScreenSize } from "../../src/display/screen/xscreen.js";
 import { startXServer } from "./xserver.js";
 
 const never = new AbortController().signal;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { cv, type Mat } from "../../src/vision/opencv.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 
 const run = promisify(execFile);
 

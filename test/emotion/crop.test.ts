@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import { cropFaces } from "../../src/vision/crop.js";
 import { CROP_PER_BOX } from "../../src/vision/crop-size.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
 
 const mats: Mat[] = [];
 

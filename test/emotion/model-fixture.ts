@@ -8,7 +8,7 @@ import { fold, type InferenceNetwork } from "../../scripts/train/export/inferenc
 import { onnxFloat, onnxInt8 } from "../../scripts/train/export/onnx.js";
 import { type Mix, OUTPUTS } from "../../scripts/train/heads.js";
 import { createRandom } from "../../scripts/train/random.js";
-import { EMOTION_LABELS } from "../../src/emotion/labels.js";
+import { EMOTION_LABELS } from "../../src/base/labels.js";
 import type { Manifest, ModelFile } from "../../src/emotion/manifest.js";
 
 /** A network small enough to be made in a millisecond, with every kind of layer in it. */

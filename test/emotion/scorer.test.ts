@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { EMOTION_COUNT } from "../../src/base/labels.js";
+import type { Mat } from "../../src/base/opencv.js";
 import type { Classifier } from "../../src/emotion/classifier.js";
-import { EMOTION_COUNT } from "../../src/emotion/labels.js";
 import {
   createScorer,
   type FaceToScore,
@@ -9,7 +10,6 @@ import {
   SCORE_INTERVAL,
   STEADY_INTERVAL,
 } from "../../src/emotion/scorer.js";
-import type { Mat } from "../../src/vision/opencv.js";
 
 const SIDE = 8;
 const PIXELS = SIDE * SIDE;

@@ -3,7 +3,7 @@ import addFormats from "ajv-formats";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { EMOTION_LABELS } from "../../src/emotion/labels.js";
+import { EMOTION_LABELS } from "../../src/base/labels.js";
 import { createLifecycle, type Lifecycle, type ObservedFace, stateOf } from "../../src/events/lifecycle.js";
 import { type EmotionEvent, eventSchema, stateSchema } from "../../src/events/schema.js";
 

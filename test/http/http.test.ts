@@ -4,9 +4,10 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { isThisMachine } from "../../src/base/this-machine.js";
 import { configSchema } from "../../src/config/schema.js";
 import type { Health } from "../../src/events/schema.js";
-import { HttpConfigError, isLoopback, namesLoopback } from "../../src/http/access.js";
+import { HttpConfigError, namesLoopback } from "../../src/http/access.js";
 import { createMetrics } from "../../src/http/metrics.js";
 import { startHttp } from "../../src/http/server.js";
 import { readThrottling, throttlingFile } from "../../src/http/throttling.js";
@@ -208,8 +209,8 @@ describe("http", () => {
 
 describe("access", () => {
   it("knows what only this machine can reach", () => {
-    expect(["127.0.0.1", "127.1.2.3", "::1", "localhost"].every(isLoopback)).toBe(true);
-    expect(["0.0.0.0", "::", "127.example.com", "192.168.0.1", "localhost.example"].some(isLoopback)).toBe(
+    expect(["127.0.0.1", "127.1.2.3", "::1", "localhost"].every(isThisMachine)).toBe(true);
+    expect(["0.0.0.0", "::", "127.example.com", "192.168.0.1", "localhost.example"].some(isThisMachine)).toBe(
       false,
     );
     expect(["127.0.0.1:9464", "[::1]:9464", "localhost"].every(namesLoopback)).toBe(true);

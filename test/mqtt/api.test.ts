@@ -8,13 +8,13 @@ import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
 import { describe, expect, it } from "vitest";
 import { virtualDevice } from "../../scripts/simulate/virtual-device.js";
+import { configFile, emotiond, stillsConfig } from "../../scripts/test-support/daemon.js";
+import { startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { type Received, subscribe, waitFor } from "../../scripts/test-support/subscriber.js";
 import { asyncApiDocument, payloadSchemas, published } from "../../src/mqtt/api.js";
 import { commandSchemas } from "../../src/mqtt/commands.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
-import { configFile, emotiond, stillsConfig } from "../daemon/daemon.js";
-import { startMosquitto } from "./support/mosquitto.js";
 import { capturedLog, mqttConfig, sampleHealth } from "./support/samples.js";
-import { type Received, subscribe, waitFor } from "./support/subscriber.js";
 
 const addFormats = addFormatsModule.default;
 const validators = () => {

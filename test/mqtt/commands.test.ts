@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Mosquitto, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { type Subscriber, subscribe, waitFor } from "../../scripts/test-support/subscriber.js";
 import { commandSubscription } from "../../src/mqtt/command-subscription.js";
 import type { Connection } from "../../src/mqtt/connection.js";
 import type { Command, CommandHandler } from "../../src/mqtt/publisher.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
-import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
 import { type Bench, capturedLog, publisherOf } from "./support/samples.js";
-import { type Subscriber, subscribe, waitFor } from "./support/subscriber.js";
 
 let broker: Mosquitto;
 let bench: Bench;

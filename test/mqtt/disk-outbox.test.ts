@@ -15,10 +15,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { waitFor } from "../../scripts/test-support/subscriber.js";
 import { diskOutbox } from "../../src/mqtt/disk-outbox.js";
 import type { Outbox, QueuedEvent } from "../../src/mqtt/outbox.js";
 import { capturedLog, sampleEvent } from "./support/samples.js";
-import { waitFor } from "./support/subscriber.js";
 
 let folder: string;
 let path: string;

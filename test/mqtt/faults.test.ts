@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { NetworkWay } from "./support/fault-network.js";
+import type { NetworkWay } from "../../scripts/test-support/fault-network.js";
+import { ownNetwork } from "../../scripts/test-support/own-network.js";
 import type { RoundsOrder, RoundsResult } from "./support/fault-rounds.js";
-import { ownNetwork } from "./support/own-network.js";
 
 const RUNS = Number(process.env.FAULT_RUNS ?? 1);
 const own = ownNetwork();

@@ -3,9 +3,9 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
+import { type Mosquitto, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { DURABLE, subscribe, waitFor } from "../../scripts/test-support/subscriber.js";
 import { publisherOf, sampleEvent, sampleState } from "./support/samples.js";
-import { DURABLE, subscribe, waitFor } from "./support/subscriber.js";
 
 const fleet = join(import.meta.dirname, "../../scripts/fleet");
 const folder = mkdtempSync(join(tmpdir(), "emotiond-fleet-"));

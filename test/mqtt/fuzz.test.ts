@@ -8,8 +8,9 @@ import fc from "fast-check";
 import type { IPublishPacket } from "mqtt";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
+import { cv } from "../../src/base/opencv.js";
 import { CameraError } from "../../src/camera/camera.js";
-import { readSizedPhoto } from "../../src/camera/photo.js";
+import { readSizedPhoto } from "../../src/camera/stills/photo.js";
 import { parseConfig } from "../../src/config/load.js";
 import { ConfigError } from "../../src/config/problem.js";
 import { configSchema } from "../../src/config/schema.js";
@@ -19,7 +20,6 @@ import { commandReceiver } from "../../src/mqtt/answering.js";
 import type { Connection, Message } from "../../src/mqtt/connection.js";
 import type { Command } from "../../src/mqtt/publisher.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
-import { cv } from "../../src/vision/opencv.js";
 import { attacks, victim } from "./support/hostile.js";
 import { capturedLog } from "./support/samples.js";
 

@@ -1,15 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { EMOTION_LABELS } from "../../src/emotion/labels.js";
+import { type Mosquitto, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { subscribe, waitFor } from "../../scripts/test-support/subscriber.js";
+import { EMOTION_LABELS } from "../../src/base/labels.js";
 import { type DiscoverySubject, discoveryPayload, discoveryTopic } from "../../src/mqtt/home-assistant.js";
 import { topicsOf } from "../../src/mqtt/topics.js";
 import { falseBroker } from "./support/false-broker.js";
 import abbreviations from "./support/home-assistant-abbreviations.json" with { type: "json" };
 import { DISCOVERY_TOPIC, deviceDiscoverySchema } from "./support/home-assistant-schema.js";
-import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
 import { publisherOf, sampleEvent, sampleHealth, sampleState } from "./support/samples.js";
-import { subscribe, waitFor } from "./support/subscriber.js";
 
 const subject = (snapshots = false): DiscoverySubject => ({
   prefix: "homeassistant",

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import mqttPacket, { type Packet } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
+import { waitFor } from "../../scripts/test-support/subscriber.js";
 import { checkBroker } from "../../src/commands/check-broker.js";
 import { defaultConfig } from "../../src/config/load.js";
 import { incomingPackets } from "../../src/mqtt/incoming.js";
 import { falseBroker, wellBehaved } from "./support/false-broker.js";
 import { publisherOf, sampleEvent } from "./support/samples.js";
-import { waitFor } from "./support/subscriber.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { subscribe, waitFor } from "../../scripts/test-support/subscriber.js";
 import { type FalseBroker, falseBroker, wellBehaved } from "./support/false-broker.js";
-import { startMosquitto } from "./support/mosquitto.js";
 import { type Bench, publisherOf, sampleEvent, sampleHealth, sampleState } from "./support/samples.js";
-import { subscribe, waitFor } from "./support/subscriber.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

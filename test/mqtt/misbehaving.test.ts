@@ -3,11 +3,11 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { waitFor } from "../../scripts/test-support/subscriber.js";
 import { COMMAND_LIMITS } from "../../src/mqtt/answering.js";
 import { type FalseBroker, falseBroker, wellBehaved } from "./support/false-broker.js";
-import { startMosquitto } from "./support/mosquitto.js";
 import { type Bench, publisherOf, sampleEvent, sampleState } from "./support/samples.js";
-import { waitFor } from "./support/subscriber.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ownNetwork } from "../../scripts/test-support/own-network.js";
 import { MQTT_TIMING } from "../../src/mqtt/client.js";
 import type { CutOrder, CutResult } from "./support/cut-network.js";
-import { ownNetwork } from "./support/own-network.js";
 
 const own = ownNetwork();
 

@@ -4,12 +4,12 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
+import { freePort, PERSISTENT, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { DURABLE, subscribe, waitFor } from "../../scripts/test-support/subscriber.js";
 import { eventSchema } from "../../src/events/schema.js";
 import { startEmbeddedBroker } from "../../src/mqtt/broker.js";
 import type { ChildOrder } from "./support/child.js";
-import { freePort, PERSISTENT, startMosquitto } from "./support/mosquitto.js";
 import { publisherOf, sampleEvent, sampleHealth, sampleState } from "./support/samples.js";
-import { DURABLE, subscribe, waitFor } from "./support/subscriber.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 const later = <T>(thing: T, cleanup: (thing: T) => Promise<unknown>): T => {

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ownNetwork } from "./support/own-network.js";
+import { ownNetwork } from "../../scripts/test-support/own-network.js";
 
 const built = existsSync(new URL("../../dist/main.js", import.meta.url));
 const own = ownNetwork();

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DURABLE_BROKER, startMosquitto } from "./support/mosquitto.js";
-import { faultProxy } from "./support/proxy.js";
+import { DURABLE_BROKER, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { faultProxy } from "../../scripts/test-support/proxy.js";
+import { DURABLE, subscribe, waitFor } from "../../scripts/test-support/subscriber.js";
 import { publisherOf, sampleEvent, sampleState } from "./support/samples.js";
-import { DURABLE, subscribe, waitFor } from "./support/subscriber.js";
 
 const STOP_WITHIN = 1200;
 /** Milliseconds that a busy machine may take on top. */

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type Mosquitto, startMosquitto } from "../../scripts/test-support/mosquitto.js";
+import { waitFor } from "../../scripts/test-support/subscriber.js";
 import { type Authority, authority, type Certificate, selfSigned } from "./support/certificates.js";
-import { type Mosquitto, startMosquitto } from "./support/mosquitto.js";
 import { type Bench, publisherOf, sampleEvent } from "./support/samples.js";
-import { waitFor } from "./support/subscriber.js";
 
 let folder: string;
 let ours: Authority;

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createLogger } from "../../src/system/log.js";
+import { createLogger } from "../../src/base/log.js";
 import { createServiceNotifier } from "../../src/system/notify.js";
 
 const logger = createLogger("fatal", { write() {} });

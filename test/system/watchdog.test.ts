@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createLogger } from "../../src/system/log.js";
+import { createLogger } from "../../src/base/log.js";
 import { type Progress, startWatchdog, watchdogInterval } from "../../src/system/watchdog.js";
 
 const logger = createLogger("fatal", { write() {} });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { EMOTION_LABELS } from "../../src/emotion/labels.js";
+import { EMOTION_LABELS } from "../../src/base/labels.js";
 import { writeSmallModel } from "../emotion/model-fixture.js";
 import { FERPLUS_HEADER, HEADER, syntheticRows } from "./synthetic.js";
 

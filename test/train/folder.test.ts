@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { BadDataError } from "../../scripts/train/data/dataset.js";
-import { cv } from "../../src/vision/opencv.js";
+import { cv } from "../../src/base/opencv.js";
 import { tensorFlowThere } from "./tensorflow-there.js";
 
 const root = mkdtempSync(join(tmpdir(), "emotiond-images-"));

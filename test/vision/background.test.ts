@@ -1,9 +1,9 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { cv } from "../../src/base/opencv.js";
 import { scanUnit } from "../../src/vision/background.js";
 import { loadCascade } from "../../src/vision/cascade.js";
-import { cv } from "../../src/vision/opencv.js";
 import type { ScanUnit } from "../../src/vision/schedule.js";
 
 const PHOTO = join(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cv } from "../../src/vision/opencv.js";
+import { cv } from "../../src/base/opencv.js";
 import { cutPatch } from "../../src/vision/patch.js";
 
 describe("a patch", () => {

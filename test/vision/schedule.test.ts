@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Box } from "../../src/vision/box.js";
+import type { Box } from "../../src/base/box.js";
 import type { Thumbnail } from "../../src/vision/motion.js";
 import { createSchedule, type ScanUnit } from "../../src/vision/schedule.js";
 

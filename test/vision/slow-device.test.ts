@@ -1,9 +1,9 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import { defaultConfig } from "../../src/config/load.js";
 import { createFaceFinder } from "../../src/vision/finder.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
 import { createTracker } from "../../src/vision/tracker.js";
 import { SAMPLE_FACES } from "./sample-faces.js";
 

@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Box } from "../../src/vision/box.js";
-import { cv, type Mat } from "../../src/vision/opencv.js";
+import type { Box } from "../../src/base/box.js";
+import { cv, type Mat } from "../../src/base/opencv.js";
 import { cutPatch } from "../../src/vision/patch.js";
 import { SearchError, searchThoroughly } from "../../src/vision/thorough-search.js";
 import { SAMPLE_FACES } from "./sample-faces.js";

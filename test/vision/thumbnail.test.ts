@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cv } from "../../src/vision/opencv.js";
+import { cv } from "../../src/base/opencv.js";
 import { thumbnailOf } from "../../src/vision/thumbnail.js";
 
 describe("the thumbnail", () => {

@@ -1,8 +1,8 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Box } from "../../../src/vision/box.js";
-import { cv, type Mat } from "../../../src/vision/opencv.js";
+import type { Box } from "../../../src/base/box.js";
+import { cv, type Mat } from "../../../src/base/opencv.js";
 import { readClip } from "../../ground-truth/read-clip.js";
 import type { TrueFace } from "../accuracy.js";
 import { readGroundTruths } from "../truth.js";

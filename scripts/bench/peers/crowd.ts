@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { cv, type Mat } from "../../../src/base/opencv.js";
 import { loadCascade } from "../../../src/vision/cascade.js";
-import { cv, type Mat } from "../../../src/vision/opencv.js";
 import type { TrueFace } from "../accuracy.js";
 import { type BenchClip, SAMPLE_PHOTOS } from "./clips.js";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { freePort, type Mosquitto } from "../../../test/mqtt/support/mosquitto.js";
+import { freePort, type Mosquitto } from "../../test-support/mosquitto.js";
 import { watchDaemon } from "../watched-daemon.js";
 import { type BenchClip, fileOf } from "./clips.js";
 

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Mosquitto, startMosquitto } from "../../../test/mqtt/support/mosquitto.js";
+import { type Mosquitto, startMosquitto } from "../../test-support/mosquitto.js";
 import { barChart } from "./bars.js";
 import { type BenchClip, prepareClips } from "./clips.js";
 import { emptyScene } from "./empty-scene.js";

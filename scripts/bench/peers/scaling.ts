@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { startMosquitto } from "../../../test/mqtt/support/mosquitto.js";
+import { startMosquitto } from "../../test-support/mosquitto.js";
 import { type CrowdOptions, crowd, sampleHeads } from "./crowd.js";
 import { entries } from "./entries.js";
 import { type ClipFigures, figuresOf } from "./figures.js";

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { cv } from "../../../src/vision/opencv.js";
+import { cv } from "../../../src/base/opencv.js";
 
 /** Writes a photo as one frame of planar YUV 4:2:0, as rpicam-vid delivers it. argv: photo, file, width, height. */
 const [photo = "", file = "", width = "640", height = "480"] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
+import { EMOTION_COUNT } from "../../../src/base/labels.js";
 
 /** FER-2013's parts, by the names in its `Usage` column. */
 export const SPLITS = ["Training", "PublicTest", "PrivateTest"] as const;

@@ -1,4 +1,4 @@
-import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
+import { EMOTION_COUNT } from "../../../src/base/labels.js";
 import { BadDataError, type BadRow, type Dataset, PICTURE_PIXELS, SPLITS, type Split } from "./dataset.js";
 import { lines } from "./lines.js";
 

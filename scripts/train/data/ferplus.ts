@@ -1,4 +1,4 @@
-import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel } from "../../../src/emotion/labels.js";
+import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel } from "../../../src/base/labels.js";
 import { BadDataError, type BadRow, type Dataset, SPLITS, type Split, type Votes } from "./dataset.js";
 import { lines } from "./lines.js";
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { EMOTION_LABELS, type EmotionLabel } from "../../../src/emotion/labels.js";
+import { EMOTION_LABELS, type EmotionLabel } from "../../../src/base/labels.js";
 import { type Tensor3D, tf } from "../tensorflow.js";
 import {
   BadDataError,

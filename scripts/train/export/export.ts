@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { EMOTION_COUNT, EMOTION_LABELS } from "../../../src/base/labels.js";
+import { MANIFEST_FILE } from "../../../src/base/model-folder.js";
 import type { EngineName } from "../../../src/emotion/classifier.js";
-import { EMOTION_COUNT, EMOTION_LABELS } from "../../../src/emotion/labels.js";
 import { loadClassifier } from "../../../src/emotion/load.js";
-import { MANIFEST_FILE, type Manifest, type ModelFile } from "../../../src/emotion/manifest.js";
+import type { Manifest, ModelFile } from "../../../src/emotion/manifest.js";
 import { EngineMissingError } from "../../../src/emotion/model-error.js";
 import { CROP_PER_BOX } from "../../../src/vision/crop-size.js";
 import { type Architecture, cost } from "../architecture.js";

@@ -1,4 +1,4 @@
-import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
+import { EMOTION_COUNT } from "../../../src/base/labels.js";
 import { plainBatch } from "../augment.js";
 import { type Tensor, type Tensor2D, type Tensor4D, tf } from "../tensorflow.js";
 import type { InferenceConv, InferenceNetwork } from "./inference.js";

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import h5wasm from "h5wasm/node";
-import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
+import { EMOTION_COUNT } from "../../../src/base/labels.js";
 import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import type { InferenceNetwork } from "./inference.js";
 

@@ -1,4 +1,4 @@
-import { EMOTION_LABELS } from "../../../src/emotion/labels.js";
+import { EMOTION_LABELS } from "../../../src/base/labels.js";
 import type { Manifest } from "../../../src/emotion/manifest.js";
 import type { Mix } from "../heads.js";
 import { originIn } from "../origin.js";

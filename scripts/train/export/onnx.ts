@@ -1,4 +1,4 @@
-import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
+import { EMOTION_COUNT } from "../../../src/base/labels.js";
 import { INPUT_NAME, OUTPUT_NAME } from "../../../src/emotion/onnx.js";
 import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import {

@@ -1,5 +1,5 @@
+import { EMOTION_COUNT } from "../../../src/base/labels.js";
 import type { Classifier } from "../../../src/emotion/classifier.js";
-import { EMOTION_COUNT } from "../../../src/emotion/labels.js";
 import type { Dataset } from "../data/dataset.js";
 import { middles } from "./crops.js";
 

@@ -1,8 +1,10 @@
 // What the supervisor does about each stand-in camera, and how long until frames flow again, with the deadlines of the
 // daemon itself: npx tsx test/camera/stand-ins/measure.ts [behaviour…]
+
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { silentLogger } from "../../../src/base/logger.js";
 import { createCamera } from "../../../src/camera/create.js";
 import { createMasks } from "../../../src/camera/masks.js";
 import { createSlot } from "../../../src/camera/slot.js";
@@ -34,7 +36,7 @@ async function measure(behaviour: string): Promise<void> {
   const tell = (what: string) =>
     console.log(`  ${((performance.now() - begun) / 1000).toFixed(2).padStart(6)} s  ${what}`);
   const log = {
-    debug: () => undefined,
+    ...silentLogger,
     info: (_: object, message: string) => tell(message),
     warn: (_: object, message: string) => tell(message),
   };

@@ -4,11 +4,11 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { layLink } from "../../../scripts/test-support/link.js";
+import { startMosquitto } from "../../../scripts/test-support/mosquitto.js";
+import { DURABLE, subscribe, waitFor } from "../../../scripts/test-support/subscriber.js";
 import { authority } from "./certificates.js";
 import type { ChildOrder } from "./child.js";
-import { layLink } from "./link.js";
-import { startMosquitto } from "./mosquitto.js";
-import { DURABLE, subscribe, waitFor } from "./subscriber.js";
 
 /**
  * Runs inside a network namespace of its own: mosquitto here, publishers at the other end of a link. For some

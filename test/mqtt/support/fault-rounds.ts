@@ -6,10 +6,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { inflict } from "../../../scripts/faults/inflict.js";
+import {
+  brokerBehind,
+  type FaultNetwork,
+  type NetworkWay,
+} from "../../../scripts/test-support/fault-network.js";
+import { DURABLE_BROKER } from "../../../scripts/test-support/mosquitto.js";
+import { DURABLE, subscribe } from "../../../scripts/test-support/subscriber.js";
 import type { ChildOrder } from "./child.js";
-import { brokerBehind, type FaultNetwork, type NetworkWay } from "./fault-network.js";
-import { DURABLE_BROKER } from "./mosquitto.js";
-import { DURABLE, subscribe } from "./subscriber.js";
 
 /**
  * Whatever happens to broker, network and process, a subscriber with a session gets every event at least once, and in

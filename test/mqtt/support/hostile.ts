@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import mqttPacket, { type Packet } from "mqtt-packet";
+import { waitFor } from "../../../scripts/test-support/subscriber.js";
 import { createMqttPublisher } from "../../../src/mqtt/client.js";
 import { falseBroker, wellBehaved } from "./false-broker.js";
 import { FAST, mqttConfig, sampleEvent } from "./samples.js";
-import { waitFor } from "./subscriber.js";
 
 /** What a broker says that it should not, and when. */
 export interface Attack {

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { configFile, SAMPLE_PHOTOS } from "../../daemon/daemon.js";
-import { startMosquitto } from "./mosquitto.js";
-import { subscribe } from "./subscriber.js";
+import { configFile, SAMPLE_PHOTOS } from "../../../scripts/test-support/daemon.js";
+import { startMosquitto } from "../../../scripts/test-support/mosquitto.js";
+import { subscribe } from "../../../scripts/test-support/subscriber.js";
 
 /**
  * Runs the daemon inside a network namespace of its own, and listens in two ways: a capture sees every packet that

@@ -1,9 +1,9 @@
 import { ulid } from "ulid";
+import type { Logger } from "../../../src/base/logger.js";
 import { configSchema, type MqttConfig } from "../../../src/config/schema.js";
 import type { EmotionEvent, Health, State } from "../../../src/events/schema.js";
 import { createMqttPublisher, type MqttPublisher, type MqttTiming } from "../../../src/mqtt/client.js";
 import { type MqttCredentials, readMqttCredentials } from "../../../src/mqtt/credentials.js";
-import type { MqttLog } from "../../../src/mqtt/log.js";
 import type { Outbox } from "../../../src/mqtt/outbox.js";
 import type { CommandHandler } from "../../../src/mqtt/publisher.js";
 
@@ -61,7 +61,7 @@ export interface LogLine {
   readonly message: string;
 }
 
-export function capturedLog(): { log: MqttLog; lines: LogLine[]; text(): string } {
+export function capturedLog(): { log: Logger; lines: LogLine[]; text(): string } {
   const lines: LogLine[] = [];
   const at = (level: LogLine["level"]) => (details: object, message: string) => {
     lines.push({ level, details, message });

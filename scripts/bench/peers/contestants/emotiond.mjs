@@ -1,14 +1,15 @@
 // emotiond's own frame loop and MQTT client, with frames handed over one by one; the boxes are those of its tracks.
+
+import { createLogger } from "../../../../dist/base/log.js";
 import { createFrameMaker } from "../../../../dist/camera/frame-maker.js";
 import { createMasks } from "../../../../dist/camera/masks.js";
 import { defaultConfig } from "../../../../dist/config/load.js";
+import { createPipeline } from "../../../../dist/daemon/pipeline.js";
 import { loadClassifier } from "../../../../dist/emotion/load.js";
 import { createScorer } from "../../../../dist/emotion/scorer.js";
 import { createLifecycle } from "../../../../dist/events/lifecycle.js";
 import { createMqttPublisher } from "../../../../dist/mqtt/client.js";
 import { leaveOutNumberCache } from "../../../../dist/mqtt/number-cache.js";
-import { createPipeline } from "../../../../dist/pipeline.js";
-import { createLogger } from "../../../../dist/system/log.js";
 import { cropFaces } from "../../../../dist/vision/crop.js";
 import { createFaceFinder } from "../../../../dist/vision/finder.js";
 import { createTracker } from "../../../../dist/vision/tracker.js";

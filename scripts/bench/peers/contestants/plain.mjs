@@ -1,9 +1,10 @@
 // The tutorial's way in this code base: the whole frame on every frame, and a call of the network for each face.
+
+import { cv } from "../../../../dist/base/opencv.js";
 import { defaultConfig } from "../../../../dist/config/load.js";
 import { loadClassifier } from "../../../../dist/emotion/load.js";
 import { loadCascade } from "../../../../dist/vision/cascade.js";
 import { cropFaces } from "../../../../dist/vision/crop.js";
-import { cv } from "../../../../dist/vision/opencv.js";
 import { serve } from "./serve.mjs";
 
 const cascade = loadCascade("frontalface_default");

@@ -1,9 +1,9 @@
 // The hot stages one after another, for an instruction counter: a call of cv.getNumThreads marks where each begins.
 import { readFileSync } from "node:fs";
+import { cv } from "../../../../dist/base/opencv.js";
 import { loadClassifier } from "../../../../dist/emotion/load.js";
 import { loadCascade } from "../../../../dist/vision/cascade.js";
 import { cropFaces } from "../../../../dist/vision/crop.js";
-import { cv } from "../../../../dist/vision/opencv.js";
 import { thumbnailOf } from "../../../../dist/vision/thumbnail.js";
 
 const [film, width, height, box, folder, repeat] = JSON.parse(process.argv[2] ?? "");

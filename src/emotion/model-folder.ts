@@ -1,6 +1,0 @@
-import { programFile } from "../program-file.js";
-
-/** Where a model is: a relative path, such as the shipped `models/emotion`, is beside the program. */
-export function modelFolder(path: string): string {
-  return programFile(path);
-}
