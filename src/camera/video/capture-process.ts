@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Duplex } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { settledWithin } from "../../base/clock.js";
 import { addonFile } from "../../base/opencv.js";
+import { withParent } from "../../base/with-parent.js";
 import { type CaptureMessage, type CaptureOrder, createMessageReader } from "./capture-protocol.js";
 
 /** Milliseconds for the child to let go of its source by itself; then for TERM; then for KILL. */
@@ -14,9 +14,6 @@ const ENDS = 300;
 const KEPT_WORDS = 8_000;
 /** Frames that may be under way: one is used here while the next is read there. */
 const UNDER_WAY = 2;
-
-/** Ends a child with the process that started it, also when that is killed while the child waits for a server. */
-const WITH_PARENT = "/usr/bin/setpriv";
 
 export interface CapturedFrame {
   readonly message: Extract<CaptureMessage, { kind: "frame" }>;
@@ -172,14 +169,12 @@ function spawnChild(kind: CaptureOrder["kind"], environment: NodeJS.ProcessEnv):
     new URL(fromSource ? "./capture-program.ts" : "./capture-program.js", import.meta.url),
   );
   const loader = () => pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-  const command = [
-    ...(existsSync(WITH_PARENT) ? [WITH_PARENT, "--pdeathsig", "KILL", "--"] : []),
+  const [file, ...args] = withParent([
     process.execPath,
     ...(fromSource ? ["--import", loader()] : []),
     // Its pictures live outside V8's heap, which stays as small as it is.
     ...["--max-semi-space-size=1", program, addonFile, kind],
-  ];
-  const [file = "", ...args] = command;
+  ]);
   return spawn(file, args, { stdio: ["pipe", "pipe", "pipe", "pipe"], env: environment });
 }
 

@@ -3,6 +3,7 @@
  * may hold this process for as long as a server likes, or crash it; the daemon ends it. See capture-process.ts.
  */
 
+import "../../base/no-inspector.js";
 import { writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { createRequire } from "node:module";
