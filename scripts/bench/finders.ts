@@ -12,7 +12,6 @@ export interface Subject {
   readonly name: string;
   /** @param at milliseconds from the first frame. */
   process(grey: Mat, at: number): Promise<readonly ReportedFace[]>;
-  release(): void;
 }
 
 /** What every tutorial does: the whole frame, every frame, with whatever sizes there are. */
@@ -24,7 +23,6 @@ export function plainLoop(scaleFactor: number, minNeighbors: number): Subject {
       const hits = await cascade.scan(grey, { minSize: 0, scaleFactor, minNeighbors });
       return hits.map(({ box }) => ({ id: null, box }));
     },
-    release() {},
   };
 }
 
@@ -41,7 +39,6 @@ export function ours(config: Config = defaultConfig()): Subject {
       await finder.remember(grey, tracks);
       return tracks.filter((track) => track.confirmed);
     },
-    release: () => finder.release(),
   };
 }
 

@@ -189,7 +189,6 @@ async function scoreStillScene(): Promise<void> {
         if (index >= STILL_SETTLING) costs.push(cpuTime() - begun);
       }
     } finally {
-      subject.release();
       for (const frame of frames) frame.release();
     }
     const sorted = [...costs].sort((a, b) => a - b);
@@ -213,16 +212,12 @@ async function run(
 ): Promise<{ reported: (readonly ReportedFace[])[]; costs: number[] }> {
   const reported: (readonly ReportedFace[])[] = [];
   const costs: number[] = [];
-  try {
-    for (const [index, grey] of frames.entries()) {
-      const begun = cpuTime();
-      reported.push(await subject.process(grey, index * interval));
-      costs.push(cpuTime() - begun);
-    }
-    return { reported, costs };
-  } finally {
-    subject.release();
+  for (const [index, grey] of frames.entries()) {
+    const begun = cpuTime();
+    reported.push(await subject.process(grey, index * interval));
+    costs.push(cpuTime() - begun);
   }
+  return { reported, costs };
 }
 
 function sizes(

@@ -34,7 +34,6 @@ for (let round = 0; round <= ROUNDS; round++) {
       const begun = { cpu: cpuTime(), wall: performance.now() };
       for (const [index, grey] of film.entries()) await subject.process(grey, index * INTERVAL);
       const cost = costs.get(`${subject.name}, ${threads}`) ?? { cpu: 0, wall: 0, frames: 0 };
-      subject.release();
       // The first round warms up.
       if (round === 0) continue;
       cost.cpu += cpuTime() - begun.cpu;

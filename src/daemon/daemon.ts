@@ -180,7 +180,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         return finder.swept;
       },
       restart: () => finder.restart(),
-      release: () => finder.release(),
     },
     tracker,
     lifecycle,
@@ -412,7 +411,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const snapshotsClosed = snapshots.close("emotiond is stopping");
     await Promise.all([outlets?.close(FLUSH_TIME), display.stop(), watching, snapshotsClosed]);
     slot.discard();
-    finder.release();
     await classifier.close();
     await notifier.settled();
     logger.info("emotiond has stopped");
@@ -440,11 +438,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       (key) => JSON.stringify(next[key]) !== JSON.stringify(config[key]),
     );
     const nextFinder = createFaceFinder(next.detector);
-    const chosen = await openClassifier(next).catch((error: unknown) => {
-      nextFinder.release();
-      throw error;
-    });
-    const oldFinder = finder;
+    const chosen = await openClassifier(next);
     finder = nextFinder;
     config = {
       ...next,
@@ -464,7 +458,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       logger.warn({ sections: restartKeys }, "changes in these sections need a restart");
     await replaceClassifier(chosen.classifier);
     takeFaster(chosen.faster);
-    oldFinder.release();
     logger.info({ model: classifier.model, engine: classifier.engine }, "configuration reloaded");
   }
 

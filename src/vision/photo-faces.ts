@@ -29,17 +29,13 @@ export async function findInPhoto(grey: Mat, detector: Config["detector"]): Prom
   const finder = createFaceFinder({ ...detector, budget: 1 }, () => () => 0);
   let count = 0;
   const tracker = createTracker({ lostAfter: LOOKS * INTERVAL, newId: () => `${++count}` });
-  try {
-    for (let look = 0; look < LOOKS; look++) {
-      const at = look * INTERVAL;
-      const tracks = tracker.update(await finder.find(grey, tracker.tracks, at), at);
-      await finder.remember(grey, tracks);
-    }
-    return tracker.tracks
-      .filter(({ confirmed }) => confirmed)
-      .map(({ box, angle }) => ({ box, angle }))
-      .sort((a, b) => a.box.x - b.box.x || a.box.y - b.box.y);
-  } finally {
-    finder.release();
+  for (let look = 0; look < LOOKS; look++) {
+    const at = look * INTERVAL;
+    const tracks = tracker.update(await finder.find(grey, tracker.tracks, at), at);
+    await finder.remember(grey, tracks);
   }
+  return tracker.tracks
+    .filter(({ confirmed }) => confirmed)
+    .map(({ box, angle }) => ({ box, angle }))
+    .sort((a, b) => a.box.x - b.box.x || a.box.y - b.box.y);
 }

@@ -55,3 +55,10 @@ function isSameFace(a: Box, b: Box): boolean {
   const isPart = Math.sqrt(smaller / larger) < PART_SIZE;
   return intersection / smaller > (isPart ? PART : CONTAINED);
 }
+
+/** Whether the middle of a sighting lies in a box. */
+export function isNear(box: Box, sighting: Pick<Sighting, "box">): boolean {
+  const x = sighting.box.x + sighting.box.width / 2;
+  const y = sighting.box.y + sighting.box.height / 2;
+  return x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height;
+}

@@ -51,7 +51,6 @@ function pipelineWith(opened: () => Promise<unknown> = async () => undefined) {
       remember: async () => undefined,
       swept: true,
       restart: () => undefined,
-      release: () => undefined,
     },
     tracker,
     lifecycle: createLifecycle(settings),

@@ -72,7 +72,6 @@ function watch(options: { blurFaces?: boolean } = {}) {
     /** As at a reload. */
     reload: (next: boolean) => {
       blurFaces = next;
-      finder.release();
       finder = createFaceFinder(defaultConfig().detector, everyScanCosts);
     },
   };

@@ -32,7 +32,6 @@ describe("finder and tracker on real clips", () => {
             expect(score.precision).toBeGreaterThanOrEqual(0.97);
             expect(score.idSwitches).toBe(0);
           } finally {
-            subject.release();
             for (const frame of frames) frame.release();
           }
         },

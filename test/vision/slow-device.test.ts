@@ -68,7 +68,6 @@ describe(`the finder at five frames a second follows every face within ${BOUND /
           }
           expect([...waiting]).toEqual([]);
         } finally {
-          finder.release();
           grey.release();
         }
       });

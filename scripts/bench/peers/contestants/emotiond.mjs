@@ -59,13 +59,12 @@ function begin(clip) {
     show: async () => {},
     onStage: () => {},
   });
-  return { clip, finder, tracker, pipeline, frames: createFrameMaker(createMasks([])), start: Date.now() };
+  return { clip, tracker, pipeline, frames: createFrameMaker(createMasks([])), start: Date.now() };
 }
 
 await serve({
   bytesPerPixel: 1.5,
   open(clip) {
-    current?.finder.release();
     current = begin(clip);
   },
   async look(pixels, number) {
@@ -81,7 +80,6 @@ await serve({
     return tracker.tracks.filter(({ confirmed }) => confirmed).map(({ id, box }) => ({ id, box }));
   },
   async close() {
-    current?.finder.release();
     await publisher.stop(1000);
     await classifier.close();
   },
