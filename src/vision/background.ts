@@ -3,7 +3,7 @@ import { cv, type Mat } from "../base/opencv.js";
 import { grouped } from "./grouping.js";
 import { type Cascades, scanBy, sizeFor } from "./neighbourhood.js";
 import { cutPatch, type Patch } from "./patch.js";
-import type { ScanUnit } from "./schedule.js";
+import type { ScanUnit } from "./scan-unit.js";
 import type { Sighting } from "./sighting.js";
 
 /** A face that is followed, and the grey level that hides it best. */

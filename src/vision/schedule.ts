@@ -1,33 +1,13 @@
-import { type Box, clipToFrame } from "../base/box.js";
+import type { Box } from "../base/box.js";
+import { type Bucket, createBucket } from "./bucket.js";
 import type { Look } from "./look.js";
 import { createMotionMap, type Thumbnail } from "./motion.js";
+import { createPosts, isBetween, type Post, ROTA } from "./posts.js";
+import { type ScanSettings, type ScanUnit, scanUnitOf } from "./scan-unit.js";
 
-/** A look at a part of the frame for faces of some sizes at one tilt. */
-export interface ScanUnit {
-  /** In pixels of the frame: as it is after turning by `angle` about its middle. */
-  readonly region: Box;
-  /** Smallest and largest face, in pixels of the frame. */
-  readonly minSize: number;
-  readonly maxSize: number;
-  /** How far the heads looked for are tilted, in degrees, clockwise in the picture. */
-  readonly angle: number;
-  /** Which cascade looks: what one misses (a beard, glasses) another may see, and so they take turns. */
-  readonly by: Look["by"];
-  /** Width in pixels to which the smallest face is brought before it is looked for. */
-  readonly face: number;
-  readonly scaleFactor: number;
-  /** What it costs: the windows that a frontal cascade tries in the same time, about. */
-  readonly windows: number;
-}
-
-export interface ScheduleSettings {
-  /** Of the frame, in pixels. */
-  readonly width: number;
-  readonly height: number;
+export interface ScheduleSettings extends ScanSettings {
   /** Smallest face, in pixels. */
   readonly minFace: number;
-  /** Step between the sizes that a scan tries. */
-  readonly scaleFactor: number;
   /** How long a new face may stay unseen, in milliseconds. */
   readonly maxUnseen: number;
   /** Share of one core that looking for new faces may take, 0 to 1. */
@@ -53,25 +33,6 @@ export interface ScanSchedule {
   spent(windows: number, milliseconds: number): void;
 }
 
-/** A place in the rota: one tile of one band of sizes at one tilt. */
-interface Post {
-  /** Where the middles of the faces looked for lie, in pixels of the frame. */
-  readonly core: Box;
-  readonly minSize: number;
-  readonly maxSize: number;
-  readonly angle: number;
-  /** How often what had changed in it was looked at, and how often all of it was. */
-  turns: number;
-  sweeps: number;
-  /** Which cascades sweep it, in turn: each has had its turn before sweeps become seldom. */
-  readonly rota: readonly Look["by"][];
-  /** When what had changed in it was last looked at, and when all of it was. */
-  scannedAt: number;
-  sweptAt: number;
-  /** When it is to be looked at again, if something changes. */
-  dueAt: number;
-}
-
 /** A post whose turn has come, and the part of it to look at. */
 interface Waiting {
   readonly post: Post;
@@ -81,55 +42,23 @@ interface Waiting {
   readonly urgency: number;
 }
 
-/** The window that OpenCV's frontal cascades were trained on, in pixels. */
-const WINDOW = 24;
-/**
- * Width in pixels to which a scan brings the smallest face that it looks for. At 24 it loses a third of the weak ones
- * (beard, glasses, blur); at 36 it finds hardly more, at twice the cost, for most windows are then one pixel apart.
- * Tilted and turned heads have several looks, and each may be a quick one.
- */
-const FACE = 30;
-const QUICK_FACE = 24;
-/** Every second sweep by a cascade tries the sizes in between: of a scene that stands still it would tell the same. */
-const FACE_BETWEEN = 27.4;
-/** The profile cascade's window is smaller: at its own size it is as quick. */
-const PROFILE_FACE = 18.8;
-/** Least step between the sizes of profiles: it keeps all their windows two pixels apart. */
-const PROFILE_STEP = 1.25;
-/** Tilts of the heads looked for, in degrees: the cascades themselves forgive some twelve either way. */
-const ANGLES = [0, -25, 25, -50, 50] as const;
-/** A tile's side, in largest faces of its band: small enough to spread over frames, large enough to share margins. */
-const TILE = 3;
 /** Of `maxUnseen`; the rest is for the looks that confirm a face. */
 const SHARE_OF_UNSEEN = 0.8;
 /** How much faster upright heads are looked for than just in time: a queue that forms goes away again. */
 const SLACK = 1.3;
 /** How much longer a tilted head may stay unseen than an upright one. */
 const TILTED_PATIENCE = 5;
-/** From this many times the smallest size on a face counts as large: it is looked for tilted and half turned, too. */
-const LARGE = 1.5;
 /** Where nothing changed, the next check for tilted heads is this much later, in turns. */
 const RECHECK = 0.25;
 /** Where nothing changed, a sweep all the same, this many times as seldom: what the first look missed. */
 const STATIC_PATIENCE = 12;
 const TILTED_STATIC_PATIENCE = 24;
-/**
- * Who sweeps what: the smallest upright faces cost most and are worth least, larger ones and tilted heads are given
- * more looks, and heads half turned those of the profile cascade.
- */
-const ROTA = {
-  small: ["main", "second"],
-  large: ["main", "second", "left", "main", "second", "right", "main", "second"],
-  tilted: ["main", "second"],
-} as const;
 /** Of their cascades, how many have had their turn at small and at tilted heads before sweeps become seldom. */
 const FIRST_SWEEPS = 1;
 /** How many have had their turn at larger upright faces where the budget does not pay for all: tilted heads wait. */
 const POOR_SWEEPS = 4;
 /** Who looks where something moves. */
 const MOVING_ROTA = ["second", "main"] as const;
-/** What a window costs the profile cascade, in windows of a frontal one. */
-const PROFILE_COST = 2.5;
 /** How much faster the first sweeps are: who sits there at the start is to be seen within a second. */
 const HURRY = 5;
 /** Of the time in which a sweep falls due: one of all cascades, in a hurry. */
@@ -147,7 +76,7 @@ const FIRST_COST = 0.0005;
 export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   const { width, height } = settings;
   const motion = createMotionMap();
-  const posts = createPosts(settings);
+  const posts = createPosts(width, height, settings.minFace);
   const interval = settings.maxUnseen * SHARE_OF_UNSEEN;
   // Sweeps and tilted heads can wait; upright heads where something moves must never wait for those.
   const prompt = createBucket(
@@ -285,52 +214,7 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   }
 
   function unitOf(post: Post, part: Box, by: Look["by"], between = false): ScanUnit {
-    const { minSize, maxSize, angle } = post;
-    const region = angle === 0 ? around(part, maxSize) : aroundTilted(part, post);
-    const isProfile = by === "left" || by === "right";
-    // OpenCV's sizes are powers of the step: with a larger one a band may lie between two of them.
-    const step = Math.min(LARGE, settings.scaleFactor);
-    const scaleFactor = isProfile ? Math.max(PROFILE_STEP, step) : step;
-    const upright = between ? FACE_BETWEEN : FACE;
-    const face = isProfile ? PROFILE_FACE : angle === 0 ? upright : QUICK_FACE;
-    const unit = { region, minSize, maxSize, angle, by, face, scaleFactor };
-    const windows = windowsIn(unit) * (isProfile ? PROFILE_COST : 1);
-    return { ...unit, windows };
-  }
-
-  /** The whole of a face whose middle is in the part. */
-  function around({ x, y, ...part }: Box, size: number): Box {
-    const whole = {
-      x: x - size / 2,
-      y: y - size / 2,
-      width: part.width + size,
-      height: part.height + size,
-    };
-    return clipToFrame(whole, width, height);
-  }
-
-  /** The same for tilted ones. What a corner of the turned picture takes from outside the frame is for nothing. */
-  function aroundTilted(part: Box, { minSize, maxSize, angle }: Post): Box {
-    const [cos, sin] = turned(angle);
-    // The middle of a face that is all in the frame is half a face inside: that of the smallest at least.
-    const left = Math.max(part.x, minSize / 2);
-    const top = Math.max(part.y, minSize / 2);
-    const wide = Math.max(0, Math.min(part.x + part.width, width - minSize / 2) - left);
-    const high = Math.max(0, Math.min(part.y + part.height, height - minSize / 2) - top);
-    const across = wide * cos + high * sin + maxSize;
-    const down = wide * sin + high * cos + maxSize;
-    // Nor is there more room for a large face than the frame, turned, has for its middle.
-    const room = (size: number, a: number, b: number) =>
-      Math.max(0, width - size) * a + Math.max(0, height - size) * b + size;
-    const region = {
-      width: Math.min(across, Math.max(room(minSize, cos, sin), room(maxSize, cos, sin))),
-      height: Math.min(down, Math.max(room(minSize, sin, cos), room(maxSize, sin, cos))),
-    };
-    return {
-      x: left + (wide - region.width) / 2,
-      y: top + (high - region.height) / 2,
-      ...region,
-    };
+    return scanUnitOf(settings, post, part, by, between);
   }
 
   return {
@@ -344,93 +228,12 @@ export function createSchedule(settings: ScheduleSettings): ScanSchedule {
   };
 }
 
-/** Whether the next sweep's cascade had the other sizes before: it has two turns in a row of all that look. */
-function isBetween(post: Post): boolean {
-  const turns = post.rota === ROTA.large ? 3 : post.rota.length;
-  return Math.floor(post.sweeps / turns) % 2 === 1;
-}
-
-function turned(angle: number): [cos: number, sin: number] {
-  const radians = (angle * Math.PI) / 180;
-  return [Math.abs(Math.cos(radians)), Math.abs(Math.sin(radians))];
-}
-
 function sweepPatience(post: Post): number {
   return post.angle === 0 ? STATIC_PATIENCE : TILTED_STATIC_PATIENCE;
 }
 
-/** Pays for scans at a steady rate; one scan may overdraw it, and the next wait until that is paid. */
-interface Bucket {
-  /** Windows a millisecond that keep every turn. */
-  readonly rate: number;
-  earn(milliseconds: number): void;
-  hasCredit(): boolean;
-  spend(windows: number): void;
-}
-
-function createBucket(rate: number): Bucket {
-  let credit = 0;
-  return {
-    rate,
-    earn(milliseconds) {
-      // What was not needed is not saved up: it would be spent in a burst.
-      credit = Math.min(credit, 0) + rate * milliseconds;
-    },
-    hasCredit: () => credit > 0,
-    spend(windows) {
-      credit -= windows;
-    },
-  };
-}
-
 function sumOf<T>(items: readonly T[], value: (item: T) => number): number {
   return items.reduce((sum, item) => sum + value(item), 0);
-}
-
-/** Bands of sizes: the small ones, then an octave each; the larger the faces, the fewer and larger the tiles. */
-function createPosts({ width, height, minFace }: ScheduleSettings): Post[] {
-  const largest = Math.min(width, height);
-  const never = Number.NEGATIVE_INFINITY;
-  const posts: Post[] = [];
-  const smallest = Math.max(WINDOW, minFace);
-  const bands = [{ minSize: smallest, maxSize: LARGE * smallest }];
-  for (let minSize = LARGE * smallest; minSize <= largest; minSize *= 2)
-    bands.push({ minSize, maxSize: Math.min(2 * minSize, largest) });
-  for (const angle of ANGLES) {
-    for (const { minSize, maxSize } of bands) {
-      if (angle !== 0 && minSize === smallest) continue;
-      const rota = angle !== 0 ? ROTA.tilted : minSize === smallest ? ROTA.small : ROTA.large;
-      const columns = Math.max(1, Math.round(width / (TILE * maxSize)));
-      const rows = Math.max(1, Math.round(height / (TILE * maxSize)));
-      for (let row = 0; row < rows; row++) {
-        for (let column = 0; column < columns; column++) {
-          const core = {
-            x: (column * width) / columns,
-            y: (row * height) / rows,
-            width: width / columns,
-            height: height / rows,
-          };
-          const past = { turns: 0, sweeps: 0, scannedAt: never, sweptAt: never, dueAt: never };
-          posts.push({ core, minSize, maxSize, angle, rota, ...past });
-        }
-      }
-    }
-  }
-  return posts;
-}
-
-/** How many windows a cascade tries in a region: the cost of a scan in a unit that is the same on every device. */
-export function windowsIn(unit: Omit<ScanUnit, "windows" | "by">): number {
-  const { region, minSize, maxSize, face, scaleFactor } = unit;
-  let windows = 0;
-  for (let size = minSize; size <= maxSize; size *= scaleFactor) {
-    // OpenCV's own rule for the pixels between windows.
-    const step = (size / minSize) * face > 2 * WINDOW ? 1 : 2;
-    const columns = Math.floor(((region.width * WINDOW) / size - WINDOW) / step) + 1;
-    const rows = Math.floor(((region.height * WINDOW) / size - WINDOW) / step) + 1;
-    if (columns > 0 && rows > 0) windows += columns * rows;
-  }
-  return windows;
 }
 
 function fractions(box: Box, width: number, height: number): Box {

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { cv } from "../../src/base/opencv.js";
 import { scanUnit } from "../../src/vision/background.js";
 import { loadCascade } from "../../src/vision/cascade.js";
-import type { ScanUnit } from "../../src/vision/schedule.js";
+import type { ScanUnit } from "../../src/vision/scan-unit.js";
 
 const PHOTO = join(
   dirname(createRequire(import.meta.url).resolve("@vladmandic/face-api")),

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Box } from "../../src/base/box.js";
 import type { Thumbnail } from "../../src/vision/motion.js";
-import { createSchedule, type ScanUnit } from "../../src/vision/schedule.js";
+import type { ScanUnit } from "../../src/vision/scan-unit.js";
+import { createSchedule } from "../../src/vision/schedule.js";
 
 const WIDTH = 640;
 const HEIGHT = 480;
