@@ -1,12 +1,16 @@
 // The compiled daemon alone in its process, as a child of bench.ts: runs with the configuration that it is sent, and
 // answers with what each frame took.
 import { pathToFileURL } from "node:url";
+import { watchChildren } from "./child-usage.mjs";
 
 const dist = pathToFileURL(`${process.argv[2]}/`);
 const { keepNurserySmall } = await import(new URL("system/nursery.js", dist).href);
 keepNurserySmall();
-const { startDaemon } = await import(new URL("daemon.js", dist).href);
-const { createLogger } = await import(new URL("system/log.js", dist).href);
+const { startDaemon } = await import(new URL("daemon/daemon.js", dist).href);
+const { createLogger } = await import(new URL("base/log.js", dist).href);
+
+/** Milliseconds between two looks at the peak of the children's memory. */
+const LOOKS_AT_CHILDREN = 200;
 
 process.once("message", async (config) => {
   const stages = { decode: 0, detect: 0, track: 0, classify: 0, publish: 0, annotate: 0 };
@@ -16,6 +20,13 @@ process.once("message", async (config) => {
   let usedBefore;
   let used = 0;
   let ended = 0;
+  const children = watchChildren();
+  const looks = setInterval(children.sample, LOOKS_AT_CHILDREN);
+  let childrenBefore = { cpuMs: 0, readerMs: 0 };
+  const childrenNow = () => {
+    children.sample();
+    return { cpuMs: children.cpuMs(), readerMs: children.readerMs() };
+  };
   try {
     const daemon = await startDaemon({
       config,
@@ -23,8 +34,11 @@ process.once("message", async (config) => {
       signal: new AbortController().signal,
       environment: process.env,
       onStage: (stage, milliseconds) => {
-        begun ??= performance.now() - milliseconds;
-        usedBefore ??= process.cpuUsage();
+        if (begun === undefined) {
+          begun = performance.now() - milliseconds;
+          usedBefore = process.cpuUsage();
+          childrenBefore = childrenNow();
+        }
         stages[stage] += milliseconds;
       },
       onFrame: (_frame, latency, inView) => {
@@ -36,11 +50,18 @@ process.once("message", async (config) => {
       },
     });
     await daemon.finished;
-    const peakRssMiB = process.resourceUsage().maxRSS / 1024;
-    process.send(
-      { stages, latencies, faces, seconds: (ended - (begun ?? ended)) / 1000, cpuMs: used, peakRssMiB },
-      () => process.exit(0),
-    );
+    clearInterval(looks);
+    const { cpuMs, readerMs } = childrenNow();
+    const measured = {
+      stages,
+      latencies,
+      faces,
+      seconds: (ended - (begun ?? ended)) / 1000,
+      cpuMs: used + cpuMs - childrenBefore.cpuMs,
+      readerMs: readerMs - childrenBefore.readerMs,
+      peakRssMiB: process.resourceUsage().maxRSS / 1024 + children.peakRssMiB(),
+    };
+    process.send(measured, () => process.exit(0));
   } catch (error) {
     process.send({ error: error.message }, () => process.exit(1));
   }
