@@ -1,8 +1,7 @@
 import { type Box, grown, toFractions } from "../base/box.js";
 import type { Frame } from "../camera/frame.js";
 import type { FaceFinder } from "../vision/finder.js";
-import type { Thumbnail } from "../vision/motion.js";
-import { changedShare } from "../vision/scene-cut.js";
+import { createSceneCuts } from "../vision/scene-cut.js";
 import { searchThoroughly } from "../vision/thorough-search.js";
 import { thumbnailOf } from "../vision/thumbnail.js";
 import type { Track } from "../vision/tracker.js";
@@ -48,10 +47,6 @@ export const LOOKING_NOTICE = "one moment: the picture is shown once it has been
 const LINGERS = 1000;
 /** How much a box grows on each side in a second unseen, in its widths: nobody knows where the face has gone. */
 const GROWTH = 0.5;
-/** Share of the picture that changes from one frame to the next, or within `SLOW` milliseconds, in a scene cut. */
-const CUT = 0.25;
-const SLOW_CUT = 0.5;
-const SLOW = 1000;
 
 interface Seen {
   readonly box: Box;
@@ -61,23 +56,21 @@ interface Seen {
 export function createHiding({ wanted, finder }: HidingOptions): Hiding {
   /** Where each face was last seen. */
   const lastSeen = new Map<string, Seen>();
-  let previous: Thumbnail | undefined;
-  let reference: { readonly thumbnail: Thumbnail; readonly at: number } | undefined;
+  const cuts = createSceneCuts();
 
   function follow(frame: Frame, tracks: readonly Track[]): Visibility {
     if (!wanted()) {
       forget();
       return { hidden: [], notice: null };
     }
-    if (isCut(frame)) finder().restart();
+    if (cuts.update(thumbnailOf(frame.grey), frame.steadyAt)) finder().restart();
     const hidden = facesOf(frame, tracks);
     return { hidden, notice: finder().swept ? null : LOOKING_NOTICE };
   }
 
   function forget(): void {
     lastSeen.clear();
-    previous = undefined;
-    reference = undefined;
+    cuts.forget();
   }
 
   /** What is followed, where it is and, unseen, where it was; and what was followed up to a second ago. */
@@ -97,17 +90,6 @@ export function createHiding({ wanted, finder }: HidingOptions): Hiding {
       else boxes.push(grown(box, (GROWTH * Math.min(age, LINGERS)) / 1000));
     }
     return [...boxes, ...predicted];
-  }
-
-  function isCut(frame: Frame): boolean {
-    const thumbnail = thumbnailOf(frame.grey);
-    const at = frame.steadyAt;
-    const atOnce = previous !== undefined && changedShare(previous, thumbnail) > CUT;
-    const slowly = reference !== undefined && changedShare(reference.thumbnail, thumbnail) > SLOW_CUT;
-    previous = thumbnail;
-    if (atOnce || slowly || reference === undefined || Math.abs(at - reference.at) >= SLOW)
-      reference = { thumbnail, at };
-    return atOnce || slowly;
   }
 
   return {
