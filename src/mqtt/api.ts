@@ -24,11 +24,7 @@ export const responseSchema = z
 
 export type CommandAnswer = z.output<typeof responseSchema>;
 
-const pausedSchema = z
-  .boolean()
-  .describe(
-    "`true` while paused: no frame is looked at. For Home Assistant's switch, and sent only while mqtt.homeAssistant.enabled",
-  );
+const pausedSchema = z.boolean().describe("`true` while paused: no frame is looked at");
 
 interface Channel {
   readonly summary: string;

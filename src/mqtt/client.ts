@@ -145,8 +145,9 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
   const paused = retainedTopic(topics.paused, (failure) =>
     tell("the broker refuses whether it is paused", failure),
   );
-  // Only for Home Assistant's switch; without it, who pauses knows it.
-  const retained = config.homeAssistant.enabled ? [state, paused] : [state];
+  const retained = [state, paused];
+  /** Of the topic that is told at QoS 0. */
+  let newestHealth: Health | undefined;
   let toldPaused = false;
   paused.set("false");
   const setPaused = (now: boolean) => {
@@ -268,19 +269,10 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     stable.unref();
     tick = setInterval(delivery.pump, Math.max(10, timing.lateAfter / 4));
     tick.unref();
-    current.publish({ topic: topics.availability, payload: "online", qos: 1, retain: true }, (result) => {
-      if (result.outcome === "refused") tell("the broker refuses availability", result.failure);
-    });
     if (config.commands) commands.connected(current, limits.wildcards);
     // Events before the state: even a broker that hangs up after three messages then gets one event a connection.
     delivery.connected(current);
-    for (const topic of retained) topic.connected(current);
-    // The largest packet by far, and on a topic outside baseTopic: a broker that hangs up on one of a size that MQTT
-    // 3.1.1 has no words for, or on a topic that it forbids, would do so at each connection.
-    if (shortLived < FLAPPING) discovery.connected(current);
-    else if (discovery.birthTopic !== null) {
-      trouble.tell("Home Assistant's discovery is left out of this connection", localFailure("closed-soon"));
-    }
+    introduce(current);
     if (discovery.birthTopic !== null) {
       current.subscribe(discovery.birthTopic, (refused) => {
         if (refused === null) return;
@@ -288,6 +280,42 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
       });
     }
     notify();
+  }
+
+  /**
+   * Says what is retained, and `online` when the broker has taken it all: whoever hears `online` reads nothing old as
+   * the present, also where a broker does not keep the order.
+   */
+  function introduce(current: Connection): void {
+    let due = retained.length + 1;
+    const told = () => {
+      due -= 1;
+      if (due > 0 || connection !== current || phase === "leaving") return;
+      current.publish({ topic: topics.availability, payload: "online", qos: 1, retain: true }, (result) => {
+        if (result.outcome === "refused") tell("the broker refuses availability", result.failure);
+      });
+    };
+    if (newestHealth !== undefined) sendHealth(current, newestHealth);
+    for (const topic of retained) topic.connected(current, told);
+    // The largest packet by far, and on a topic outside baseTopic: a broker that hangs up on one of a size that MQTT
+    // 3.1.1 has no words for, or on a topic that it forbids, would do so at each connection.
+    if (shortLived < FLAPPING) {
+      discovery.connected(current, told);
+      return;
+    }
+    if (discovery.birthTopic !== null) {
+      trouble.tell("Home Assistant's discovery is left out of this connection", localFailure("closed-soon"));
+    }
+    told();
+  }
+
+  function sendHealth(current: Connection, health: Health): void {
+    current.publish(
+      { topic: topics.health, payload: JSON.stringify(health), qos: 0, retain: true },
+      (delivery) => {
+        if (delivery.outcome === "refused") tell("the broker refuses health", delivery.failure);
+      },
+    );
   }
 
   function closed(reason: ConnectionFailure): void {
@@ -414,13 +442,8 @@ export function createMqttPublisher(options: MqttPublisherOptions): MqttPublishe
     },
     state: (newest) => state.set(JSON.stringify(newest)),
     health(health: Health) {
-      if (connection === undefined || connection.congested()) return;
-      connection.publish(
-        { topic: topics.health, payload: JSON.stringify(health), qos: 0, retain: true },
-        (delivery) => {
-          if (delivery.outcome === "refused") tell("the broker refuses health", delivery.failure);
-        },
-      );
+      newestHealth = health;
+      if (connection !== undefined && !connection.congested()) sendHealth(connection, health);
     },
     paused: setPaused,
     stats: () => ({

@@ -8,7 +8,8 @@ export interface Discovery {
   readonly birthTopic: string | null;
   /** Takes what has changed of the device in, and tells it at once. */
   change(changes: Partial<Pick<DiscoverySubject, "snapshots">>): void;
-  connected(connection: Connection): void;
+  /** `told` is called once, when the broker has answered what is said at a connection, or at once. */
+  connected(connection: Connection, told: () => void): void;
   disconnected(): void;
   /** Takes a message that is no command; true if it was Home Assistant's. */
   message(topic: string, payload: Buffer): boolean;
@@ -36,8 +37,9 @@ export function homeAssistantDiscovery(
   let timer: NodeJS.Timeout | undefined;
   let takenBack = false;
 
-  function tell(payload: string): void {
+  function tell(payload: string, told: () => void = () => {}): void {
     connection?.publish({ topic, payload, qos: 1, retain: true }, (delivery) => {
+      told();
       if (delivery.outcome === "acknowledged") takenBack = payload === "";
       // Without a right to the topic there was nothing to take back.
       else if (payload !== "") onRefused(delivery.failure);
@@ -52,10 +54,11 @@ export function homeAssistantDiscovery(
       const now = JSON.stringify(discoveryPayload(subject));
       if (enabled && now !== before) tell(now);
     },
-    connected(current) {
+    connected(current, told) {
       connection = current;
-      if (enabled) tell(JSON.stringify(discoveryPayload(subject)));
-      else if (!takenBack) tell("");
+      if (enabled) tell(JSON.stringify(discoveryPayload(subject)), told);
+      else if (!takenBack) tell("", told);
+      else told();
     },
     disconnected() {
       connection = undefined;

@@ -9,7 +9,8 @@ export interface RetainedTopic {
   renew(): void;
   /** False while the broker has not acknowledged the newest, on a connection that lives. */
   settled(): boolean;
-  connected(connection: Connection): void;
+  /** `told` is called once: when the broker has answered the first message, or at once where there is none. */
+  connected(connection: Connection, told: () => void): void;
   disconnected(): void;
 }
 
@@ -23,6 +24,7 @@ export function retainedTopic(
   let newest: string | undefined;
   let due = false;
   let onTheWay = false;
+  let firstAnswered: () => void = () => {};
 
   function send(): void {
     if (connection === undefined || newest === undefined || !due || onTheWay) return;
@@ -32,6 +34,7 @@ export function retainedTopic(
     current.publish({ topic, payload: newest, qos: 1, retain: true }, (delivery) => {
       if (current !== connection) return;
       onTheWay = false;
+      firstAnswered();
       if (delivery.outcome === "refused") onRefused(delivery.failure);
       send();
       if (!onTheWay) onSettled();
@@ -49,11 +52,16 @@ export function retainedTopic(
       send();
     },
     settled: () => !onTheWay,
-    connected(current) {
+    connected(current, told) {
       connection = current;
       onTheWay = false;
       due = true;
+      firstAnswered = () => {
+        firstAnswered = () => {};
+        told();
+      };
       send();
+      if (!onTheWay) firstAnswered();
     },
     disconnected() {
       connection = undefined;
