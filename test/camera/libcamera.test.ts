@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -29,6 +29,21 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
   expect(left).toEqual([]);
 });
+
+/** Command lines of this machine's processes with these words in it. */
+function processesNamed(words: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+        return line.includes(words) ? [line] : [];
+      } catch {
+        // Gone meanwhile.
+        return [];
+      }
+    });
+}
 
 function standIn(behaviour: string) {
   process.env.PATH = `${STAND_INS}${behaviour}${delimiter}${path}`;
@@ -120,6 +135,27 @@ describe("the Pi camera", () => {
     }, 1_000);
     await standIn(behaviour).run(async (frame) => frame.release(), stop.signal);
     expect(performance.now() - stopped).toBeLessThan(within + 1_000);
+  });
+
+  it("whose picture stands still has failed, and its program is ended", async () => {
+    const { levels, error } = await greys("freezes", 10_000);
+    expect(levels.slice(0, 12)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9]);
+    expect(new Set(levels).size).toBe(10);
+    expect(error).toBeInstanceOf(CameraError);
+    expect(String(error)).toContain("libcamera 128×96 at 60/s stands still");
+    expect(processesNamed("camera.mjs freezes")).toEqual([]);
+  });
+
+  it("whose cable has come loose says so, though its program goes on", async () => {
+    const stop = new AbortController();
+    let frames = 0;
+    const failure = standIn("loose-cable").run(async (frame) => {
+      frame.release();
+      frames += 1;
+      if (frames === 10) setTimeout(() => stop.abort(new CameraError("no frame for 1 s")), 1_000);
+    }, stop.signal);
+    await expect(failure).rejects.toThrow(/check the ribbon cable.*Device timeout detected/);
+    expect(frames).toBe(10);
   });
 
   it("says what to install when there is no program", async () => {

@@ -20,6 +20,8 @@ for (;;) {
   const at = Date.now();
   const showsFace = at % period < shown;
   const picture = showsFace ? face : blank;
+  // No two pictures of a sensor are the same.
+  picture[0] = (picture[0] + 1) % 256;
   for (let done = 0; done < picture.length; ) done += writeSync(out, picture, done);
   writeSync(truth, `${at} ${showsFace ? 1 : 0}\n`);
   due = Math.max(due + interval, performance.now() - interval);

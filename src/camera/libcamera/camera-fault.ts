@@ -23,6 +23,12 @@ const CURES: readonly { readonly sign: RegExp; readonly message: string }[] = [
     sign: /cannot allocate memory|failed to allocate|dma_?heap/i,
     message: "no memory for the Pi camera's buffers: use a smaller source.width and source.height",
   },
+  {
+    // rpicam-vid says it over and over, and goes on.
+    sign: /device timeout detected|dequeue timer has expired/i,
+    message:
+      "the Pi camera's sensor sends no pictures any more: check the ribbon cable at both ends, then reboot",
+  },
 ];
 
 /**

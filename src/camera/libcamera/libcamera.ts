@@ -4,6 +4,7 @@ import type { SourceConfig } from "../../config/schema.js";
 import { type Camera, CameraError } from "../camera.js";
 import type { Frame } from "../frame.js";
 import type { FrameMaker } from "../frame-maker.js";
+import { createFreezeWatch, standsStill } from "../frozen.js";
 import { thisMoment } from "../moment.js";
 import { cameraFault } from "./camera-fault.js";
 import { type CameraProgram, startCameraProgram } from "./camera-program.js";
@@ -39,14 +40,20 @@ export function createLibcamera({
   }
   const description = `libcamera ${width}×${height} at ${source.framerate}/s`;
 
+  const freeze = createFreezeWatch();
+
   return {
     description,
     interval: 1000 / source.framerate,
     run: async (deliver, signal) => {
       if (signal.aborted) return;
+      freeze.restart();
       const assembly = assembleFrames((width * height * 3) / 2, (bytes, free) => {
         try {
-          pass(frames.fromI420(bytes, width, height, thisMoment(), free));
+          const taken = thisMoment();
+          const frozen = freeze.check(bytes, taken.steadyAt);
+          if (frozen !== null) throw standsStill(description, frozen);
+          pass(frames.fromI420(bytes, width, height, taken, free));
         } catch (error) {
           // Thrown in a socket's callback, it would end the daemon.
           fault = error;

@@ -27,22 +27,25 @@ export function readableLine(line: string, video: VideoSource): string | null {
   if (words === "") return null;
   if (video.kind === "pipeline") return withoutPipelineSecrets(words, video.pipeline);
   if (video.kind !== "stream") return words;
-  let left = withoutPipelineSecrets(words.replaceAll(video.url, "…"), "");
-  for (const secret of secretsIn(video.url)) left = left.replaceAll(secret, "…");
-  return left;
+  let left = words;
+  for (const secret of [video.url, ...placesIn(video.url)]) left = left.replaceAll(secret, "…");
+  return withoutPipelineSecrets(left, video.url);
 }
 
-function secretsIn(url: string): string[] {
+/** Where a secret may stand in an address, longest first: as it is written there, and decoded. */
+function placesIn(url: string): string[] {
   if (!URL.canParse(url)) return [];
   const { username, password, pathname, search } = new URL(url);
-  const plain = [username, password].map((word) => {
-    try {
-      return decodeURIComponent(word);
-    } catch {
-      return word;
-    }
-  });
-  return [search, pathname, password, username, ...plain].filter((word) => word.length >= SECRET_LENGTH);
+  const places = [search, pathname, password, username].flatMap((place) => [place, decoded(place)]);
+  return places.filter((place) => place.length >= SECRET_LENGTH).sort((a, b) => b.length - a.length);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /**

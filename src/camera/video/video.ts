@@ -5,12 +5,12 @@ import { describeVideo, isRecorded, parseVideoUri, type VideoSource } from "../.
 import { type Camera, CameraError } from "../camera.js";
 import type { Frame } from "../frame.js";
 import type { FrameMaker } from "../frame-maker.js";
+import { createFreezeWatch, standsStill } from "../frozen.js";
 import { type Moment, mediaClock, thisMoment } from "../moment.js";
 import { createPlayback } from "../pace.js";
 import { type CaptureProcess, startCapture } from "./capture-process.js";
 import type { CaptureMessage } from "./capture-protocol.js";
 import { createLineLimit, decoderSize, readableLine } from "./capture-words.js";
-import { createFreezeWatch } from "./frozen.js";
 import { createMediaTime } from "./media-time.js";
 import {
   needGStreamer,
@@ -23,7 +23,7 @@ import {
 import { reach } from "./reach.js";
 import { checkVideoDevice, checkVideoFile } from "./video-check.js";
 
-/** Milliseconds for a stream's host to answer; and, inside FFmpeg, for each of its reads and writes. */
+/** Milliseconds for a stream's host to answer; and, inside FFmpeg, for each of its reads and writes: at least. */
 const NETWORK_WITHIN = 4_000;
 
 /**
@@ -63,13 +63,15 @@ export function createVideo({ source, frames, log = silentLogger }: VideoOptions
   const freeze = createFreezeWatch();
   /** Seconds of media that were shown before this pass. */
   let shown = 0;
+  /** What to do about an end that is none. */
+  let slow = "";
   /** A stream whose parameters came too late is looked at for longer the next time. */
   let lookLonger = false;
 
   /** @returns how many frames it delivered until the end */
   const playOnce = async (deliver: Parameters<Camera["run"]>[0], signal: AbortSignal): Promise<number> => {
     try {
-      await checkSource(video, description, signal);
+      await checkSource(video, source.framerate, description, signal);
     } catch (error) {
       if (signal.aborted) return 0;
       throw error;
@@ -99,8 +101,11 @@ export function createVideo({ source, frames, log = silentLogger }: VideoOptions
       const media = createMediaTime(1 / rate);
       const playback = createPlayback();
       freeze.restart();
+      let heardAt = performance.now();
       for (;;) {
         const message = await capture.next();
+        const waited = performance.now() - heardAt;
+        heardAt += waited;
         if (signal.aborted) break;
         // A new size is in no film's way: its decoder is another one then.
         if (resized !== null && !recorded) throw changed(description, resized);
@@ -114,11 +119,7 @@ export function createVideo({ source, frames, log = silentLogger }: VideoOptions
           if (signal.aborted) break;
           if (!recorded) {
             const frozen = freeze.check(picture, readAt);
-            if (frozen !== null) {
-              throw new CameraError(
-                `${description} stands still: its pictures have been bit for bit the same for ${Math.round(frozen / 1000)} s, which no sensor's are; it is opened again`,
-              );
-            }
+            if (frozen !== null) throw standsStill(description, frozen);
           }
           const taken = recorded && !source.realtime ? mediaTime(shown + at) : arrival(readAt, recorded);
           let frame: Frame;
@@ -135,6 +136,7 @@ export function createVideo({ source, frames, log = silentLogger }: VideoOptions
         }
         if (message?.kind === "end") {
           if (video.kind === "file") tellMissing(count, message.damaged, opened, description, log);
+          slow = slowHint(video, waited, source.framerate);
           break;
         }
         if (message?.kind === "resized") throw changed(description, `${message.from} to ${message.to}`);
@@ -167,7 +169,7 @@ export function createVideo({ source, frames, log = silentLogger }: VideoOptions
           );
         if (!recorded) {
           const hint = video.kind === "device" ? "; is it still plugged in?" : "";
-          throw new CameraError(`${description} ended after ${count} frames${hint}`);
+          throw new CameraError(`${description} ended after ${count} frames${hint}${slow}`);
         }
       } while (source.loop);
     },
@@ -195,7 +197,12 @@ function arrival(readAt: number, recorded: boolean): Moment {
  *
  * @throws CameraError with the cure
  */
-async function checkSource(video: VideoSource, description: string, signal: AbortSignal): Promise<void> {
+async function checkSource(
+  video: VideoSource,
+  framerate: number,
+  description: string,
+  signal: AbortSignal,
+): Promise<void> {
   switch (video.kind) {
     case "file":
       return checkVideoFile(video.path);
@@ -203,7 +210,7 @@ async function checkSource(video: VideoSource, description: string, signal: Abor
       return checkVideoDevice(video.path);
     case "stream": {
       const { protocol, host, port } = video;
-      if (port !== null) await reach({ protocol, host, port }, NETWORK_WITHIN, signal);
+      if (port !== null) await reach({ protocol, host, port }, networkWithin(framerate), signal);
       return;
     }
     case "pipeline":
@@ -224,6 +231,7 @@ async function open(
   const recorded = isRecorded(video);
   let silent: NodeJS.Timeout | undefined;
   let late = false;
+  let orderedAt = performance.now();
   const within = Math.max(SILENT_AFTER, 2 * (1000 / source.framerate));
   try {
     for (;;) {
@@ -232,6 +240,7 @@ async function open(
       if (message?.kind === "ready") {
         const { width, height, framerate } = source;
         capture.order({ kind: video.kind, address: addressOf(video), recorded, width, height, framerate });
+        orderedAt = performance.now();
         if (video.kind === "pipeline" && !recorded && !WAITS_FOR_PEER.test(video.pipeline)) {
           silent = setTimeout(() => {
             late = true;
@@ -248,11 +257,20 @@ async function open(
         );
       }
       if (message === null && capture.ending() === null) return null;
-      throw new CameraError(unopened(video, description, said, message === null ? capture.ending() : null));
+      const crash = message === null ? capture.ending() : null;
+      const slow = slowHint(video, performance.now() - orderedAt, source.framerate);
+      throw new CameraError(unopened(video, description, said, crash) + slow);
     }
   } finally {
     clearTimeout(silent);
   }
+}
+
+/** FFmpeg waited in vain for as long as it may: a camera may be slower than that. */
+function slowHint(video: VideoSource, waited: number, framerate: number): string {
+  const within = networkWithin(framerate);
+  if (video.kind !== "stream" || waited < within) return "";
+  return `; a camera that sends a picture less often than every ${within / 1000} s needs its rate in source.framerate`;
 }
 
 function addressOf(video: VideoSource): string {
@@ -324,15 +342,20 @@ export function deviceTimeout(framerate: number): number {
   return Math.max(4, Math.ceil(3 / framerate));
 }
 
+/** Milliseconds: a camera that is asked for slow frames may be silent for longer between them. */
+function networkWithin(framerate: number): number {
+  return Math.max(NETWORK_WITHIN, Math.ceil(3_000 / framerate));
+}
+
 /**
  * Options that bound what FFmpeg may wait for a stream. RTSP goes over TCP: lost UDP packets are grey faces. Its
  * time-out is `stimeout` before FFmpeg 5, where `timeout` means waiting for a caller.
  *
  * @param build OpenCV's build information, which names FFmpeg's libavformat
- * @param framerate a camera that is asked for slow frames may be silent for longer between them
+ * @param framerate frames a second that the camera is asked for
  */
 export function ffmpegOptions(url: string, build: string, framerate: number): string {
-  const microseconds = Math.max(NETWORK_WITHIN, Math.ceil(3_000 / framerate)) * 1000;
+  const microseconds = networkWithin(framerate) * 1000;
   if (!/^rtsps?:/i.test(url)) return `rw_timeout;${microseconds}`;
   const libavformat = Number(/avformat:\s+YES \((\d+)\./.exec(build)?.[1] ?? 59);
   return `rtsp_transport;tcp|${libavformat < 59 ? "stimeout" : "timeout"};${microseconds}`;

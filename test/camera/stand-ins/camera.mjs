@@ -76,6 +76,11 @@ for (let number = 0; ; number++) {
     );
     await sleep(600_000);
   }
+  // What rpicam-vid does about a cable that has come loose.
+  while (behaviour === "loose-cable" && number === 10) {
+    console.error("ERROR: Device timeout detected, attempting a restart!!!");
+    await sleep(200);
+  }
   if (behaviour === "ignores-term" && number === 10) await sleep(600_000);
   if (behaviour === "half-a-frame" && number === 10) {
     write(picture.subarray(0, picture.length >> 1));
@@ -86,7 +91,7 @@ for (let number = 0; ; number++) {
   if (behaviour === "ends" && number === 60) break;
   // 64 KiB of words a frame: 1 MiB, at which exec would kill it, after 16 frames.
   if (behaviour === "floods") writeSync(2, noise);
-  picture.fill(number % 256, 0, width * height);
+  if (behaviour !== "freezes" || number < 10) picture.fill(number % 256, 0, width * height);
   write(picture);
   await sleep(Math.max(0, begun + (number + 1) * interval - performance.now()));
 }

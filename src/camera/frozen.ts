@@ -1,3 +1,5 @@
+import { CameraError } from "./camera.js";
+
 /** Milliseconds for which a live camera's pictures may be bit for bit the same; a sensor's noise changes each. */
 const FROZEN_AFTER = 10_000;
 /** A picture that is the same after reopening as well may be a test pattern: it is reopened ever less often. */
@@ -39,4 +41,11 @@ export function createFreezeWatch(): FreezeWatch {
       return frozenFor;
     },
   };
+}
+
+/** @param frozenFor milliseconds */
+export function standsStill(description: string, frozenFor: number): CameraError {
+  return new CameraError(
+    `${description} stands still: its pictures have been bit for bit the same for ${Math.round(frozenFor / 1000)} s, which no sensor's are; it is opened again`,
+  );
 }
