@@ -98,8 +98,9 @@ describe("the access list", () => {
     const { url } = await guarded();
     const { publisher: sender, lines } = publisher(url, "hall", login("kitchen"));
     sender.event(sampleEvent(1));
-    await waitFor(() => lines.some((line) => line.level === "warn"));
-    expect(lines.map((line) => line.message).join("\n")).toMatch(/access list|does not let this client in/);
+    // mosquitto 2.0.11 hangs up on what it denies: its reason may be lost with the connection, and the third tells.
+    const why = /access list|does not let this client in/;
+    await waitFor(() => lines.some((line) => line.level === "warn" && why.test(line.message)));
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(sender.stats()).toMatchObject({ buffered: 1, dropped: 0 });
   });
