@@ -1,13 +1,15 @@
 /**
- * `npm run evaluate`: scores an exported model on a split of FER-2013, one pass, no test-time augmentation.
+ * `npm run evaluate`: scores an exported model on a split of FER-2013, or on a part of a folder of images, one pass, no
+ * test-time augmentation.
  *
  *     npm run --silent evaluate -- --data fer2013.csv[.gz] --split PrivateTest --engine onnx-int8 [--ferplus FILE] [--json]
+ *     npm run --silent evaluate -- --data FOLDER --split NAME …     FOLDER/NAME/<label>/*, images of any size and colour
  */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineName } from "../src/emotion/classifier.js";
 import { loadClassifier } from "../src/emotion/load.js";
-import { readSplit } from "./evaluate/data.js";
+import { isFolder, readPart, readSplit } from "./evaluate/data.js";
 import { evaluate } from "./evaluate/evaluate.js";
 import { asText } from "./evaluate/text.js";
 import { SPLITS } from "./train/data/dataset.js";
@@ -36,17 +38,18 @@ async function main(): Promise<void> {
     },
   });
   if (values.data === undefined) {
-    throw new UsageError("--data FILE is missing: Kaggle's fer2013.csv, plain or .gz");
+    throw new UsageError("--data FILE is missing: Kaggle's fer2013.csv, plain or .gz, or a folder of images");
   }
-  const split = oneOf("split", values.split, SPLITS);
   const engine = oneOf("engine", values.engine, ENGINES);
-  const dataset = await readSplit(values.data, split, values.ferplus);
+  const dataset = isFolder(values.data)
+    ? readPart(values.data, values.split, values.ferplus, (line) => console.error(line))
+    : await readSplit(values.data, oneOf("split", values.split, SPLITS), values.ferplus);
   const classifier = await loadClassifier(
     values.model === undefined ? "models/emotion" : resolve(values.model),
     engine,
   );
   try {
-    const result = await evaluate(classifier, dataset);
+    const result = await evaluate(classifier, dataset, values.split);
     console.log(values.json ? JSON.stringify(result) : asText(result));
   } finally {
     await classifier.close();

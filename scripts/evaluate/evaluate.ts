@@ -1,8 +1,15 @@
 import { EMOTION_COUNT, EMOTION_LABELS, type EmotionLabel } from "../../src/base/labels.js";
 import type { Classifier, EngineName } from "../../src/emotion/classifier.js";
-import type { Dataset, Split } from "../train/data/dataset.js";
+import type { Dataset } from "../train/data/dataset.js";
 import { middles } from "../train/export/crops.js";
-import { calibrationError, majorities, pluralities, predictions, score } from "../train/metrics.js";
+import {
+  calibrationError,
+  majorities,
+  meanRecall,
+  pluralities,
+  predictions,
+  score,
+} from "../train/metrics.js";
 
 export interface ClassFigures {
   readonly precision: number;
@@ -15,9 +22,12 @@ export interface ClassFigures {
 /** What `evaluate --json` prints; shares are 0 to 1. */
 export interface Evaluation {
   readonly engine: EngineName;
-  readonly split: Split;
+  /** Of FER-2013, or the name of a folder's part. */
+  readonly split: string;
   readonly n: number;
   readonly accuracy: number;
+  /** Mean recall of the labels that occur, fear left out. */
+  readonly meanRecall: number;
   readonly perClass: Readonly<Record<EmotionLabel, ClassFigures>>;
   /** Rows true, columns predicted, in EMOTION_LABELS' order. */
   readonly confusion: readonly (readonly number[])[];
@@ -35,7 +45,11 @@ export interface Evaluation {
 }
 
 /** Scores a classifier on every row, one face a call, as the daemon does it. */
-export async function evaluate(classifier: Classifier, dataset: Dataset): Promise<Evaluation> {
+export async function evaluate(
+  classifier: Classifier,
+  dataset: Dataset,
+  split: string = dataset.split,
+): Promise<Evaluation> {
   const scores = new Float32Array(dataset.count * EMOTION_COUNT);
   const times: number[] = [];
   for (let row = 0; row < dataset.count; row++) {
@@ -51,9 +65,10 @@ export async function evaluate(classifier: Classifier, dataset: Dataset): Promis
   const votes = dataset.votes === null ? null : score(predicted, majorities(dataset));
   return {
     engine: classifier.engine,
-    split: dataset.split,
+    split,
     n: original.n,
     accuracy: original.accuracy,
+    meanRecall: meanRecall(original),
     perClass: perClass(original),
     confusion: original.confusion,
     ferplus:

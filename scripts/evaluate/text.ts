@@ -8,7 +8,7 @@ export function asText(result: Evaluation): string {
   // Normal approximation of the binomial; at some thousand rows the exact one is the same to a tenth of a point.
   const margin = 1.96 * Math.sqrt((result.accuracy * (1 - result.accuracy)) / result.n);
   return [
-    `${result.engine}, ${result.split}: ${percent(result.accuracy).trim()} ± ${(margin * 100).toFixed(1)} of ${result.n} right`,
+    `${result.engine}, ${result.split}: ${percent(result.accuracy).trim()} ± ${(margin * 100).toFixed(1)} of ${result.n} right, mean recall without fear ${percent(result.meanRecall).trim()}`,
     ...(result.ferplus === null
       ? []
       : [

@@ -18,7 +18,12 @@ export interface Augmentation {
   readonly brightness: number;
   /** How often a rectangle is filled with one grey level. */
   readonly erasing: number;
+  /** How often a picture is made as coarse as that of a small or blurred face. */
+  readonly blur: number;
 }
+
+/** Sides, in pixels of the network's input, that a coarse picture is brought down to before it is enlarged again. */
+const COARSE = { least: 14, most: 32 } as const;
 
 /** Row of a transform for `warp`, from output pixels of side `size` to a window of `window` pixels around the centre. */
 function transformRow(
@@ -84,7 +89,7 @@ export function augmentedBatch(
   augmentation: Augmentation,
   random: Random,
 ): Tensor4D {
-  const { shift, rotation, scale, contrast, brightness, erasing } = augmentation;
+  const { shift, rotation, scale, contrast, brightness, erasing, blur } = augmentation;
   const count = rows.length;
   const transforms: number[] = [];
   const gains = new Float32Array(count);
@@ -102,8 +107,10 @@ export function augmentedBatch(
     offsets[i] = random.between(-brightness, brightness) / PIXEL_SCALE;
     if (random.uniform() < erasing) erase(masks, fills, i, size, random);
   }
+  const coarse = blur === 0 ? undefined : coarsePictures(count, blur, random);
   return tf.tidy(() => {
-    const warped = normalize(warp(gather(pixels, rows), tf.tensor2d(transforms, [count, 8]), size, size));
+    const sharp = normalize(warp(gather(pixels, rows), tf.tensor2d(transforms, [count, 8]), size, size));
+    const warped = coarse === undefined ? sharp : coarsened(sharp, size, coarse);
     const toned = tf.clipByValue(
       tf.add(tf.mul(warped, tf.tensor4d(gains, [count, 1, 1, 1])), tf.tensor4d(offsets, [count, 1, 1, 1])),
       -PIXEL_MEAN / PIXEL_SCALE,
@@ -113,6 +120,25 @@ export function augmentedBatch(
     const shape: [number, number, number, number] = [count, size, size, 1];
     return tf.add(tf.mul(toned, tf.tensor4d(masks, shape)), tf.tensor4d(fills, shape)) as Tensor4D;
   });
+}
+
+interface CoarsePictures {
+  readonly side: number;
+  /** 1 where a picture becomes coarse, 0 where it stays. */
+  readonly which: Float32Array;
+}
+
+/** One side for a batch: the pictures of a tensor share their size. */
+function coarsePictures(count: number, share: number, random: Random): CoarsePictures {
+  const side = COARSE.least + random.below(COARSE.most - COARSE.least + 1);
+  return { side, which: Float32Array.from({ length: count }, () => (random.uniform() < share ? 1 : 0)) };
+}
+
+function coarsened(images: Tensor4D, size: number, { side, which }: CoarsePictures): Tensor4D {
+  const small = tf.image.resizeBilinear(tf.avgPool(images, 2, 1, "same"), [side, side]);
+  const large = tf.image.resizeBilinear(small, [size, size]);
+  const mask = tf.tensor4d(which, [which.length, 1, 1, 1]);
+  return tf.add(images, tf.mul(tf.sub(large, images), mask)) as Tensor4D;
 }
 
 function normalize(images: Tensor4D): Tensor4D {

@@ -15,6 +15,8 @@ export interface EpochRecord {
   /** On the evaluation split, of the averaged weights: original labels, and FER+ majority if there are votes. */
   readonly accuracy: number;
   readonly ferplus: number | null;
+  /** On the people that are kept apart: share right, and mean recall without fear. */
+  readonly people?: { readonly accuracy: number; readonly recall: number };
   readonly seconds: number;
 }
 

@@ -1,10 +1,12 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import type { Source } from "./data/load.js";
 
 /** What `npm run train` was asked for. */
 export interface TrainCommand {
-  readonly data: string;
+  /** FER-2013 first; the others are folders of portraits. */
+  readonly data: readonly [Source, ...Source[]];
   readonly ferplus: string | undefined;
   readonly out: string;
   /** Folder of checkpoint, TensorBoard logs and report. */
@@ -40,7 +42,10 @@ export class UsageError extends Error {
 
 const USAGE = `npm run train -- --data FILE [options]
 
-  --data FILE          Kaggle's fer2013.csv, plain or .gz, or a folder with train/<label>/ and test/<label>/
+  --data FILE[@TIMES]  Kaggle's fer2013.csv, plain or .gz, or a folder with train/<label>/ and test/<label>/; given
+                       again, folders of other faces, train/<label>/*, images of any size and colour: they are
+                       learnt beside it, and some of their people are kept apart to choose by. An epoch shows each
+                       picture TIMES times (1; 0.5 is every other epoch), those of a folder's rare labels more often
   --ferplus FILE       FER+ votes (fer2013new.csv), as soft targets beside the labels
   --out DIR            where the model goes (models/emotion)
   --preset NAME        edge, tiny, or seed (edge)
@@ -80,7 +85,8 @@ export function parseCommand(args: readonly string[]): TrainCommand {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-  if (values.data === undefined) throw new UsageError("--data FILE is missing");
+  const [first, ...others] = (values.data ?? []).map(sourceOf);
+  if (first === undefined) throw new UsageError("--data FILE is missing");
   const version = values["model-version"];
   if (!/^\d+\.\d+\.\d+$/.test(version)) {
     throw new UsageError(`--model-version ${version} must be three numbers, such as 1.0.0`);
@@ -101,7 +107,7 @@ export function parseCommand(args: readonly string[]): TrainCommand {
   }
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
   return {
-    data: values.data,
+    data: [first, ...others],
     ferplus: values.ferplus,
     out: values.out,
     work: values.work ?? join(cache, "emotiond", "training", values.preset),
@@ -120,11 +126,19 @@ export function parseCommand(args: readonly string[]): TrainCommand {
   };
 }
 
+/** `FILE@TIMES`; an @ that no number follows belongs to the name. */
+function sourceOf(text: string): Source {
+  const [, path, times] = /^(.+)@(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  if (path === undefined || times === undefined) return { path: text, times: 1 };
+  if (Number(times) <= 0) throw new UsageError(`--data ${text}: times must be more than 0`);
+  return { path, times: Number(times) };
+}
+
 function parse(args: readonly string[]) {
   return parseArgs({
     args: [...args],
     options: {
-      data: { type: "string" },
+      data: { type: "string", multiple: true },
       ferplus: { type: "string" },
       out: { type: "string", default: "models/emotion" },
       work: { type: "string" },

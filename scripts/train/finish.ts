@@ -15,7 +15,7 @@ import type { Network } from "./network.js";
 import type { Origin } from "./origin.js";
 import type { Preset } from "./presets.js";
 import { reportPage } from "./report.js";
-import { epochRows } from "./targets.js";
+import { usableRows } from "./targets.js";
 import type { Tensor } from "./tensorflow.js";
 import { logits } from "./trainer.js";
 
@@ -54,7 +54,7 @@ export async function finish(run: FinishedRun): Promise<void> {
     out: command.out,
     version: command.version,
     preset: command.preset,
-    pictures: epochRows(training, preset.repeats.map(Math.sign)).length,
+    pictures: usableRows(training).length,
     comparedWithPrivateTest: privateRows > 0,
     effort,
     origin: run.origin,

@@ -1,5 +1,7 @@
-import { EMOTION_COUNT } from "../../src/base/labels.js";
+import { EMOTION_COUNT, EMOTION_LABELS } from "../../src/base/labels.js";
 import { type Dataset, majority, plurality } from "./data/dataset.js";
+
+const FEAR = EMOTION_LABELS.indexOf("fear");
 
 export interface Scores {
   readonly n: number;
@@ -33,6 +35,12 @@ export function score(predicted: ArrayLike<number>, truth: ArrayLike<number | nu
     precision: classes.map((label) => at(label, label) / sum(classes.map((row) => at(row, label)))),
     confusion,
   };
+}
+
+/** Mean share found of the labels that occur, fear left out: hardly any natural photograph is called so. */
+export function meanRecall({ recall }: Scores): number {
+  const found = recall.filter((share, label) => label !== FEAR && !Number.isNaN(share));
+  return found.reduce((sum, share) => sum + share, 0) / found.length;
 }
 
 /** The FER+ majority of each row, or null where there is none. */

@@ -1,6 +1,7 @@
 import { EMOTION_COUNT } from "../../src/base/labels.js";
 import type { Dataset } from "./data/dataset.js";
 import { OUTPUTS } from "./heads.js";
+import type { Random } from "./random.js";
 
 /**
  * What the two heads should say about each picture, `count` × 14. A head whose seven are all zero is not asked (no
@@ -27,10 +28,17 @@ export function targets(dataset: Dataset, smoothing: number): Float32Array {
 /**
  * Mixes a teacher's answers into the targets: `share` of them, the rest of the targets. They soften labels that are
  * wrong, and stand in for votes that a row has not.
+ *
+ * @param rows of so many, the first ones; the others stay as they are
  */
-export function taught(targets: Float32Array, answers: Float32Array, share: number): Float32Array {
-  const result = new Float32Array(targets.length);
-  for (let at = 0; at < result.length; at += EMOTION_COUNT) {
+export function taught(
+  targets: Float32Array,
+  answers: Float32Array,
+  share: number,
+  rows = targets.length / OUTPUTS,
+): Float32Array {
+  const result = targets.slice();
+  for (let at = 0; at < rows * OUTPUTS; at += EMOTION_COUNT) {
     const asked = targets.subarray(at, at + EMOTION_COUNT).some((value) => value > 0);
     const weight = asked ? share : 1;
     for (let i = at; i < at + EMOTION_COUNT; i++)
@@ -39,18 +47,29 @@ export function taught(targets: Float32Array, answers: Float32Array, share: numb
   return result;
 }
 
+/** The rows that training learns from: all but those that most raters saw as no face or unknown. */
+export function usableRows(dataset: Dataset): number[] {
+  return Array.from({ length: dataset.count }, (_, row) => row).filter((row) => !isNoFace(dataset, row));
+}
+
 /**
- * The rows an epoch goes through: all but those that most raters saw as no face or unknown, with the rows of rare
- * labels more than once.
+ * The rows that one epoch goes through, in order: each as often as the dataset says, and what is left of a whole number
+ * by chance, so that over many epochs it comes out right.
  */
-export function epochRows(dataset: Dataset, repeats: readonly number[]): Int32Array {
+export function epochRows(dataset: Dataset, usable: readonly number[], random: Random): Int32Array {
   const rows: number[] = [];
-  for (let row = 0; row < dataset.count; row++) {
-    if (isNoFace(dataset, row)) continue;
-    const times = repeats[dataset.labels[row] as number] ?? 1;
-    for (let i = 0; i < times; i++) rows.push(row);
+  for (const row of usable) {
+    const times = dataset.times?.[row] ?? 1;
+    const whole = Math.floor(times);
+    const shown = whole + (times > whole && random.uniform() < times - whole ? 1 : 0);
+    for (let i = 0; i < shown; i++) rows.push(row);
   }
   return Int32Array.from(rows);
+}
+
+/** Rows of an epoch, on average. */
+export function epochLength(dataset: Dataset, usable: readonly number[]): number {
+  return usable.reduce((sum, row) => sum + (dataset.times?.[row] ?? 1), 0);
 }
 
 /** Whether less than a third of the raters saw any of the seven emotions. */

@@ -4,6 +4,7 @@ import { readManifest } from "../../src/emotion/manifest.js";
 import { type EpochRecord, hasCheckpoint, loadCheckpoint } from "./checkpoint.js";
 import { parseCommand, type TrainCommand, UsageError } from "./command.js";
 import { loadTrainingData, type TrainingData } from "./data/load.js";
+import { unreadableLines } from "./data/unreadable.js";
 import type { Effort } from "./export/export.js";
 import { type FinishedRun, finish } from "./finish.js";
 import { initialize } from "./init.js";
@@ -27,7 +28,8 @@ async function main(): Promise<void> {
     );
   }
   mkdirSync(command.work, { recursive: true });
-  const data = await loadTrainingData(command.data, command.ferplus);
+  const data = await loadTrainingData(command.data, command.ferplus, preset?.repeats);
+  for (const line of unreadableLines(data.unreadable)) console.warn(line);
   const hidden = data.privateRows === 0 ? " (there is no PrivateTest here to compare with)" : "";
   console.log(
     `${data.training.count} training pictures; ${data.removed} left out, because an evaluation picture has the same pixels${hidden}`,
@@ -88,6 +90,7 @@ async function run(command: TrainCommand, preset: Preset, data: TrainingData): P
     preset,
     training: data.training,
     evaluation: data.evaluation,
+    people: data.people,
     extent,
     seed: command.seed,
     folder: command.work,
@@ -96,15 +99,21 @@ async function run(command: TrainCommand, preset: Preset, data: TrainingData): P
     ...(init === undefined
       ? {}
       : { prepare: (network) => initialize(network, init, data.training, preset.window) }),
-    ...(answers === undefined ? {} : { teacher: { answers, share: command.teacherShare } }),
+    ...(answers === undefined
+      ? {}
+      : { teacher: { answers, share: command.teacherShare, rows: data.ferRows } }),
     onBatch: (epoch, batch, batches, loss, done) => bar.update(epoch, batch, batches, loss, done),
     onEpoch: (record) => {
       bar.clear();
       board(record);
       const ferplus = record.ferplus === null ? "" : `  FER+ ${(record.ferplus * 100).toFixed(2)} %`;
+      const people =
+        record.people === undefined
+          ? ""
+          : `  people ${(record.people.accuracy * 100).toFixed(2)} %, mean recall ${(record.people.recall * 100).toFixed(1)} %`;
       console.log(
         `epoch ${String(record.epoch).padStart(3)}${of}  loss ${record.loss.toFixed(4)}  ` +
-          `${data.evaluation.split} ${(record.accuracy * 100).toFixed(2)} %${ferplus}  ` +
+          `${data.evaluation.split} ${(record.accuracy * 100).toFixed(2)} %${ferplus}${people}  ` +
           `${record.size} px  ${duration(record.seconds * 1000)}`,
       );
     },

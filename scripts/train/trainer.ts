@@ -2,7 +2,7 @@ import { augmentedBatch, plainBatch } from "./augment.js";
 import { type EpochRecord, loadCheckpoint, type Progress, saveCheckpoint } from "./checkpoint.js";
 import type { Dataset } from "./data/dataset.js";
 import { evenMix, mixed, OUTPUTS } from "./heads.js";
-import { majorities, predictions, type Scores, score } from "./metrics.js";
+import { majorities, meanRecall, predictions, type Scores, score } from "./metrics.js";
 import { type Batch, mixup } from "./mixup.js";
 import { createNetwork, type Network } from "./network.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
@@ -10,13 +10,15 @@ import { learningRate } from "./optimizer-schedule.js";
 import type { Origin } from "./origin.js";
 import type { Preset } from "./presets.js";
 import { createRandom } from "./random.js";
-import { epochRows, targets, taught } from "./targets.js";
+import { epochLength, epochRows, targets, taught, usableRows } from "./targets.js";
 import { type Scalar, type Tensor, type Tensor2D, type Tensor4D, tf } from "./tensorflow.js";
 
 export interface TrainOptions {
   readonly preset: Preset;
   readonly training: Dataset;
   readonly evaluation: Dataset;
+  /** Faces of people whom the training set does not have, labelled as people see them. */
+  readonly people?: Dataset | undefined;
   /** How long to train: so many epochs, or as many as fit into so many seconds; the learning rate follows either. */
   readonly extent: Extent;
   readonly seed: number;
@@ -27,8 +29,11 @@ export interface TrainOptions {
   readonly origin: Origin;
   /** Gives the network its first weights, where they are not random. */
   readonly prepare?: (network: Network) => Promise<void>;
-  /** A teacher's answers about each training picture, `count` × 14, and how much they count beside the labels. */
-  readonly teacher?: { readonly answers: Float32Array; readonly share: number };
+  /**
+   * A teacher's answers about each training picture, `count` × 14, how much they count beside the labels, and about
+   * how many of the rows, the first ones, it is asked.
+   */
+  readonly teacher?: { readonly answers: Float32Array; readonly share: number; readonly rows: number };
   /** Told the mean loss of the epoch so far, and the share of the run that is done, after each batch. */
   readonly onBatch?: (epoch: number, batch: number, batches: number, loss: number, done: number) => void;
   readonly onEpoch?: (record: EpochRecord) => void;
@@ -57,11 +62,13 @@ export async function train(options: TrainOptions): Promise<Trained> {
 
   const labelled = targets(training, preset.smoothing);
   const { teacher } = options;
-  const wanted = teacher === undefined ? labelled : taught(labelled, teacher.answers, teacher.share);
+  const wanted =
+    teacher === undefined ? labelled : taught(labelled, teacher.answers, teacher.share, teacher.rows);
   const trainable = network.parameters.filter((parameter) => parameter.trainable);
   const variables = trainable.map(({ variable }) => variable);
-  const rows = epochRows(training, preset.repeats);
-  const batches = Math.floor(rows.length / preset.batch);
+  const mix = evenMix(training.votes !== null);
+  const usable = usableRows(training);
+  const batches = Math.max(1, Math.floor(epochLength(training, usable) / preset.batch));
   const { extent } = options;
 
   const random = createRandom(progress.random);
@@ -85,13 +92,13 @@ export async function train(options: TrainOptions): Promise<Trained> {
     const began = performance.now();
     const done = share(epoch * batches);
     const size = preset.sizes.findLast(({ from }) => done >= from)?.size ?? preset.architecture.inputSize;
-    // From the same order each time, or a resumed run would shuffle another one.
-    const order = rows.slice();
+    const order = epochRows(training, usable, random);
     random.shuffle(order);
     let sum = 0;
     let rate = 0;
     let batch = 0;
-    for (; batch < batches && (batch === 0 || share(epoch * batches + batch) < 1); batch++) {
+    const whole = Math.min(batches, Math.max(1, Math.floor(order.length / preset.batch)));
+    for (; batch < whole && (batch === 0 || share(epoch * batches + batch) < 1); batch++) {
       const chosen = order.subarray(batch * preset.batch, (batch + 1) * preset.batch);
       const { images, labels } = nextBatch(chosen, size, share(epoch * batches + batch));
       const dropout = preset.dropout > 0 ? { rate: preset.dropout, seed: random.below(2 ** 31) } : undefined;
@@ -114,6 +121,8 @@ export async function train(options: TrainOptions): Promise<Trained> {
       if (batch % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     const { original, ferplus } = evaluate(network, optimizer.averages, options.evaluation, preset);
+    const people =
+      options.people && evaluate(network, optimizer.averages, options.people, preset, mix).original;
     const record: EpochRecord = {
       epoch: epoch + 1,
       size,
@@ -121,6 +130,7 @@ export async function train(options: TrainOptions): Promise<Trained> {
       learningRate: rate,
       accuracy: original.accuracy,
       ferplus: ferplus?.accuracy ?? null,
+      ...(people ? { people: { accuracy: people.accuracy, recall: meanRecall(people) } } : {}),
       seconds: (performance.now() - began) / 1000,
     };
     history.push(record);
@@ -175,10 +185,9 @@ export function evaluate(
   values: ReadonlyMap<string, Tensor>,
   dataset: Dataset,
   preset: Preset,
+  mix = evenMix(dataset.votes !== null),
 ): { readonly original: Scores; readonly ferplus: Scores | null } {
-  const predicted = predictions(
-    mixed(logits(network, values, dataset, preset), evenMix(dataset.votes !== null)),
-  );
+  const predicted = predictions(mixed(logits(network, values, dataset, preset), mix));
   return {
     original: score(predicted, dataset.labels),
     ferplus: dataset.votes === null ? null : score(predicted, majorities(dataset)),

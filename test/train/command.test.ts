@@ -7,7 +7,7 @@ describe("the command line of npm run train", () => {
   test("has sensible defaults", () => {
     const command = parseCommand(["--data", "fer2013.csv"]);
     expect(command).toMatchObject({
-      data: "fer2013.csv",
+      data: [{ path: "fer2013.csv", times: 1 }],
       preset: "edge",
       out: "models/emotion",
       resume: false,
@@ -23,8 +23,18 @@ describe("the command line of npm run train", () => {
     expect(teachers).toEqual(["one", "two"]);
   });
 
+  test("takes more than one data set, each with how often an epoch shows it", () => {
+    const { data } = parseCommand(["--data", "fer.csv@0.7", "--data", "faces@home", "--data", "a@b@2"]);
+    expect(data).toEqual([
+      { path: "fer.csv", times: 0.7 },
+      { path: "faces@home", times: 1 },
+      { path: "a@b", times: 2 },
+    ]);
+  });
+
   test.each([
     [[], /--data FILE is missing/],
+    [["--data", "x@0"], /--data x@0: times must be more than 0/],
     [["--data", "x", "--epochs", "0"], /--epochs 0 is out of range/],
     [["--data", "x", "--epochs", "many"], /--epochs many is out of range/],
     [["--data", "x", "--learning-rate", "2"], /--learning-rate 2 is out of range/],

@@ -83,14 +83,16 @@ describe("fer2013.csv", () => {
   test("that is missing fails, zipped too", async () => {
     await expect(readFer2013(join(folder, "none.csv"))).rejects.toThrow(/ENOENT/);
     await expect(readFer2013(join(folder, "none.csv.gz"))).rejects.toThrow(/ENOENT/);
-    await expect(loadTrainingData(join(folder, "none.csv"), undefined)).rejects.toThrow(
+    await expect(loadTrainingData([{ path: join(folder, "none.csv"), times: 1 }], undefined)).rejects.toThrow(
       /there is no .*none\.csv/,
     );
   });
 
   test("without rows to choose on is refused", async () => {
     const only = file("only.csv", [HEADER, ...training]);
-    await expect(loadTrainingData(only, undefined)).rejects.toThrow(/no rows with Usage PublicTest/);
+    await expect(loadTrainingData([{ path: only, times: 1 }], undefined)).rejects.toThrow(
+      /no rows with Usage PublicTest/,
+    );
   });
 });
 
@@ -104,7 +106,7 @@ describe("training rows", () => {
       copy(training[2] ?? "", "PublicTest"),
       copy(training[5] ?? "", "PrivateTest").replace(/^5/, "1"),
     ]);
-    const data = await loadTrainingData(path, undefined);
+    const data = await loadTrainingData([{ path, times: 1 }], undefined);
     expect(data.removed).toBe(2);
     expect(data.training.count).toBe(7);
     expect([...data.training.labels]).toEqual([0, 1, 3, 4, 6, 0, 1]);

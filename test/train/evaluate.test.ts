@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EMOTION_LABELS } from "../../src/base/labels.js";
+import { cv } from "../../src/base/opencv.js";
 import { writeSmallModel } from "../emotion/model-fixture.js";
 import { FERPLUS_HEADER, HEADER, syntheticRows } from "./synthetic.js";
 
@@ -79,6 +80,26 @@ describe("npm run evaluate", { timeout: 60_000 }, () => {
     expect(status).toBe(1);
     expect(stderr).toMatch(
       /no rows with Usage PublicTest \(rows: Training 3, PublicTest 0, PrivateTest 21\)/,
+    );
+  });
+
+  test("scores a part of a folder of images of any size, by the folder's name, and names what is no image", () => {
+    for (const [i, label] of ["happy", "neutral", "surprised"].entries()) {
+      mkdirSync(join(folder, "faces/other people", label), { recursive: true });
+      const face = new cv.Mat(60 + i, 50, cv.CV_8UC3, [40 * i, 90, 120]);
+      cv.imwrite(join(folder, "faces/other people", label, "a.png"), face);
+      face.release();
+    }
+    writeFileSync(join(folder, "faces/other people/happy/b.png"), "no image");
+    const args = ["--data", join(folder, "faces"), "--engine", "onnx-int8", "--json"];
+    const { status, stdout, stderr } = evaluate(...args, "--split", "other people");
+    expect(status, stderr).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({ split: "other people", n: 3, ferplus: null });
+    expect(EMOTION_LABELS.map((label) => result.perClass[label].n)).toEqual([0, 0, 0, 1, 0, 1, 1]);
+    expect(stderr).toMatch(/left out 1 file that is no image:\n.*happy\/b\.png/);
+    expect(evaluate(...args, "--split", "train").stderr).toMatch(
+      /no folder train; --split is one of other people/,
     );
   });
 

@@ -17,6 +17,8 @@ export interface Dataset {
   /** Index into EMOTION_LABELS. */
   readonly labels: Uint8Array;
   readonly votes: Votes | null;
+  /** How often an epoch shows each picture, a part of once being a chance; once each where there is nothing. */
+  readonly times?: Float32Array;
 }
 
 /** FER+: what ten raters saw in each picture. */
@@ -74,7 +76,33 @@ export function select(dataset: Dataset, indices: readonly number[]): Dataset {
     totals[to] = dataset.votes.totals[from] as number;
   });
   const votes = dataset.votes === null ? null : { counts, totals };
-  return { split: dataset.split, count: indices.length, pixels, labels, votes };
+  const { split, times } = dataset;
+  const chosen = { split, count: indices.length, pixels, labels, votes };
+  return times === undefined
+    ? chosen
+    : { ...chosen, times: Float32Array.from(indices, (row) => times[row] as number) };
+}
+
+/** The rows of several sets, one after another; rows of a set without votes have none of nobody. */
+export function joined(sets: readonly [Dataset, ...Dataset[]]): Dataset {
+  const [first] = sets;
+  const bytes = (parts: readonly Uint8Array[]) => Uint8Array.from(Buffer.concat(parts));
+  const votes = sets.some((set) => set.votes !== null)
+    ? {
+        counts: bytes(sets.map((set) => set.votes?.counts ?? new Uint8Array(set.count * EMOTION_COUNT))),
+        totals: bytes(sets.map((set) => set.votes?.totals ?? new Uint8Array(set.count))),
+      }
+    : null;
+  return {
+    split: first.split,
+    count: sets.reduce((sum, { count }) => sum + count, 0),
+    pixels: bytes(sets.map(({ pixels }) => pixels)),
+    labels: bytes(sets.map(({ labels }) => labels)),
+    votes,
+    times: Float32Array.from(
+      sets.flatMap(({ count, times }) => Array.from(times ?? new Float32Array(count).fill(1))),
+    ),
+  };
 }
 
 /** The same faces as in a mirror. */
