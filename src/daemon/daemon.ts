@@ -343,7 +343,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   async function lookAt(frame: Frame): Promise<void> {
     const begun = performance.now();
     lastFrame = { takenAt: frame.takenAt, steadyAt: frame.steadyAt };
-    await pipeline.tell(frame, await pipeline.find(frame));
+    await pipeline.process(frame);
     const done = performance.now();
     const latency = done - (lossless ? begun : frame.steadyAt);
     meter.done(done, latency);

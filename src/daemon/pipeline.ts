@@ -2,7 +2,7 @@ import type { Frame } from "../camera/frame.js";
 import type { Classifier } from "../emotion/classifier.js";
 import type { Scorer } from "../emotion/scorer.js";
 import type { ScoreVector } from "../emotion/smoothing.js";
-import type { Instant, Lifecycle, ObservedFace } from "../events/lifecycle.js";
+import type { Instant, Lifecycle, ObservedFace, ObservedFrame } from "../events/lifecycle.js";
 import { stateOf } from "../events/lifecycle.js";
 import type { EmotionEvent, EndReason, State } from "../events/schema.js";
 import type { FaceFinder } from "../vision/finder.js";
@@ -28,19 +28,10 @@ export interface PipelineParts {
   readonly onStage: (stage: Stage, milliseconds: number) => void;
 }
 
-/** The faces of a frame, before they are named. */
-export interface FoundFaces {
-  readonly tracks: readonly Track[];
-  /** Counts the times that all faces were ended. */
-  readonly age: number;
-}
-
-/** A frame's way in two halves, since all faces may be ended between them. */
+/** A frame's way through all stages. */
 export interface Pipeline {
-  /** Finds and follows the faces, one frame at a time; the frame stays the caller's. */
-  find(frame: Frame): Promise<FoundFaces>;
-  /** Names, tells and shows them, one frame at a time and in order; the frame stays the caller's. */
-  tell(frame: Frame, found: FoundFaces): Promise<void>;
+  /** Finds, follows, names, tells and shows the faces of a frame, one at a time and in order; it stays the caller's. */
+  process(frame: Frame): Promise<void>;
   /**
    * Ends every face: the camera, the source or the daemon stopped, or the owner paused. What is under way makes no
    * event any more, nor does a frame that was taken before and still waits: a face that it began would have nobody to
@@ -52,13 +43,11 @@ export interface Pipeline {
 /** While faces are in view, `state` is renewed this often, in milliseconds. */
 const STATE_INTERVAL = 1_000;
 
-/** The age of what was found in a frame from before all faces were ended: never the current one. */
-const BEFORE_ALL = -1;
-
 /** A frame through detect and track, then through classify, lifecycle, publish and display. */
 export function createPipeline(parts: PipelineParts): Pipeline {
   const { finder, tracker, lifecycle, scorer, onStage } = parts;
   let stateAt = Number.NEGATIVE_INFINITY;
+  /** Counts the times that all faces were ended. */
   let age = 0;
   /** When all faces were last ended, on the frames' steady clock. */
   let endedAt = Number.NEGATIVE_INFINITY;
@@ -70,36 +59,24 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     return result;
   }
 
-  async function find(frame: Frame): Promise<FoundFaces> {
+  async function process(frame: Frame): Promise<void> {
     const at = frame.steadyAt;
-    if (at < endedAt) return { tracks: [], age: BEFORE_ALL };
+    if (at < endedAt) return;
     const begunAt = age;
     const sightings = await timed("detect", () => finder.find(frame.grey, tracker.tracks, at));
     // Ended meanwhile: these sightings belong to faces that are gone.
-    if (age !== begunAt) return { tracks: [], age: begunAt };
+    if (age !== begunAt) return;
     const tracks = await timed("track", async () => {
       const updated = tracker.update(sightings, at);
       await finder.remember(frame.grey, updated);
       return updated;
     });
-    return { tracks, age: begunAt };
-  }
-
-  async function tell(frame: Frame, found: FoundFaces): Promise<void> {
-    const { tracks } = found;
-    const at = frame.steadyAt;
     const classifier = parts.classifier();
     const scores = await timed("classify", () => scorer.score(classifier, frame.grey, tracks, at));
     await parts.opened();
-    if (age !== found.age) return;
+    if (age !== begunAt) return;
     const outcome = lifecycle.observe(
-      {
-        number: frame.number,
-        takenAt: frame.takenAt,
-        steadyAt: at,
-        width: frame.width,
-        height: frame.height,
-      },
+      momentOf(frame),
       tracks.map((track) => observed(track, scores.get(track.id) ?? null)),
       classifier.model,
     );
@@ -129,7 +106,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     tellState(at, true);
   }
 
-  return { find, tell, endAll };
+  return { process, endAll };
+}
+
+/** What outlives the frame itself. */
+function momentOf({ number, takenAt, steadyAt, width, height }: Frame): ObservedFrame {
+  return { number, takenAt, steadyAt, width, height };
 }
 
 function observed(track: Track, scores: ScoreVector | null): ObservedFace {

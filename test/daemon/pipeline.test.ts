@@ -21,8 +21,11 @@ const frame = (number: number): Frame => ({
   release: () => undefined,
 });
 
-/** A pipeline that sees one happy face in every frame; `opened` is the test's. */
-function pipelineWith(opened: () => Promise<unknown> = async () => undefined) {
+/** Where in a frame's way a test may come in between. */
+type Step = "find" | "remember" | "score" | "open";
+
+/** A pipeline that sees one happy face in every frame; `during` is awaited within a step. */
+function pipelineWith(during: (step: Step, at: number) => Promise<unknown> = async () => undefined) {
   let ids = 0;
   const settings = {
     device: "test",
@@ -37,18 +40,18 @@ function pipelineWith(opened: () => Promise<unknown> = async () => undefined) {
   const events: EmotionEvent[] = [];
   const states: State[] = [];
   const shown: number[] = [];
+  let now = 0;
   const pipeline = createPipeline({
     finder: {
-      find: async (_grey, tracks) => [
-        {
-          box: { x: 100, y: 100, width: 80, height: 80 },
-          score: 20,
-          by: "cascade",
-          trackId: tracks[0]?.id ?? null,
-          angle: 0,
-        },
-      ],
-      remember: async () => undefined,
+      find: async (_grey, [track], at) => {
+        now = at;
+        await during("find", at);
+        const box = { x: 100, y: 100, width: 80, height: 80 };
+        return [{ box, score: 20, by: "cascade", trackId: track?.id ?? null, angle: 0 }];
+      },
+      remember: async () => {
+        await during("remember", now);
+      },
       swept: true,
       restart: () => undefined,
     },
@@ -56,10 +59,13 @@ function pipelineWith(opened: () => Promise<unknown> = async () => undefined) {
     lifecycle: createLifecycle(settings),
     classifier: () => ({ model: { name: "m", version: "1.0.0" } }) as Classifier,
     scorer: {
-      score: async (_classifier, _grey, faces) => new Map(faces.map(({ id }) => [id, SCORES])),
+      score: async (_classifier, _grey, faces, at) => {
+        await during("score", at);
+        return new Map(faces.map(({ id }) => [id, SCORES]));
+      },
       forget: () => undefined,
     },
-    opened,
+    opened: () => during("open", now),
     publish: (more) => events.push(...more),
     publishState: (state) => states.push(state),
     show: async ({ number }) => {
@@ -67,45 +73,38 @@ function pipelineWith(opened: () => Promise<unknown> = async () => undefined) {
     },
     onStage: () => undefined,
   });
-  const through = async (number: number) => pipeline.tell(frame(number), await pipeline.find(frame(number)));
+  const through = (number: number) => pipeline.process(frame(number));
   return { pipeline, tracker, events, states, shown, through };
 }
 
 describe("a frame's way", () => {
-  it("may overlap with the next one's: a face is told of once it has stayed", async () => {
-    const { pipeline, events, states, shown } = pipelineWith();
-    let telling = Promise.resolve();
-    for (let number = 1; number <= 6; number++) {
-      const found = await pipeline.find(frame(number));
-      await telling;
-      telling = pipeline.tell(frame(number), found);
-    }
-    await telling;
+  it("goes through all stages: a face is told of once it has stayed", async () => {
+    const { events, states, shown, through } = pipelineWith();
+    for (let number = 1; number <= 6; number++) await through(number);
     expect(events.map(({ type, seq }) => `${type} ${seq}`)).toEqual(["new 1"]);
     expect(events[0]?.emotion.label).toBe("happy");
     expect(states.at(-1)?.faces).toBe(1);
     expect(shown).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it("makes no event any more when all faces were ended meanwhile", async () => {
-    const { pipeline, tracker, events, shown, through } = pipelineWith();
-    for (let number = 1; number <= 5; number++) await through(number);
-    expect(events.map(({ type }) => type)).toEqual(["new"]);
-    // One frame is being looked at, and one told of.
-    const found = await pipeline.find(frame(6));
-    const finding = pipeline.find(frame(7));
-    const telling = pipeline.tell(frame(6), found);
-    pipeline.endAll(frame(7), "camera");
-    await telling;
-    await pipeline.tell(frame(7), await finding);
-    expect(events.map(({ type }) => type)).toEqual(["new", "end"]);
-    expect(shown).not.toContain(7);
-    expect(tracker.tracks).toEqual([]);
-    // Who is there afterwards is new.
-    for (let number = 8; number <= 12; number++) await through(number);
-    expect(events.map(({ type }) => type)).toEqual(["new", "end", "new"]);
-    expect(events[2]?.track).not.toBe(events[0]?.track);
-  });
+  it.for<Step>(["find", "remember", "score", "open"])(
+    "makes no event any more when all faces were ended meanwhile, in %s",
+    async (step) => {
+      const { pipeline, tracker, events, shown, through } = pipelineWith(async (at, when) => {
+        if (at === step && when === 6 * INTERVAL) pipeline.endAll(frame(7), "camera");
+      });
+      for (let number = 1; number <= 5; number++) await through(number);
+      expect(events.map(({ type }) => type)).toEqual(["new"]);
+      await through(6);
+      expect(events.map(({ type }) => type)).toEqual(["new", "end"]);
+      expect(shown).not.toContain(6);
+      expect(tracker.tracks).toEqual([]);
+      // Who is there afterwards is new.
+      for (let number = 8; number <= 12; number++) await through(number);
+      expect(events.map(({ type }) => type)).toEqual(["new", "end", "new"]);
+      expect(events[2]?.track).not.toBe(events[0]?.track);
+    },
+  );
 
   it("begins no face with a frame that was left from before all were ended", async () => {
     const { tracker, pipeline, events, shown, through } = pipelineWith();
@@ -134,18 +133,17 @@ describe("a frame's way", () => {
     const opened = new Promise<void>((resolve) => {
       open = resolve;
     });
-    const { pipeline, events } = pipelineWith(() => opened);
-    const first = await pipeline.find(frame(1));
+    const { events, through } = pipelineWith(async (step) => (step === "open" ? opened : undefined));
     let told = false;
-    const telling = pipeline.tell(frame(1), first).then(() => {
+    const telling = through(1).then(() => {
       told = true;
     });
-    const second = await pipeline.find(frame(3));
+    await new Promise((resolve) => setImmediate(resolve));
     expect(told).toBe(false);
     open();
     await telling;
-    await pipeline.tell(frame(3), second);
-    await pipeline.tell(frame(4), await pipeline.find(frame(4)));
+    await through(3);
+    await through(4);
     expect(events.map(({ type, duration }) => `${type} ${duration}`)).toEqual(["new 0.3"]);
   });
 });

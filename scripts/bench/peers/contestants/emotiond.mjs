@@ -73,7 +73,7 @@ await serve({
     const at = (number * 1000) / clip.framesPerSecond;
     const frame = frames.fromI420(pixels, clip.width, clip.height, { takenAt: start + at, steadyAt: at });
     try {
-      await pipeline.tell(frame, await pipeline.find(frame));
+      await pipeline.process(frame);
     } finally {
       frame.release();
     }
