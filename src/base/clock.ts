@@ -50,3 +50,18 @@ export function settledWithin(
     promise.then(settled, settled);
   });
 }
+
+/** Promise.withResolvers, which Node 20 lacks. */
+export function withResolvers<T = void>(): {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: unknown) => void;
+} {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (reason: unknown) => void = () => undefined;
+  const promise = new Promise<T>((settle, fail) => {
+    resolve = settle;
+    reject = fail;
+  });
+  return { promise, resolve, reject };
+}
