@@ -11,6 +11,7 @@ function snapshots(changes: Partial<SnapshotOptions> = {}) {
   const faults: unknown[] = [];
   const made = createSnapshots({
     allowed: () => true,
+    paused: () => false,
     render: () => Promise.resolve(JPEG),
     onFault: (error) => faults.push(error),
     ...changes,
@@ -99,6 +100,15 @@ describe("snapshots", () => {
     slow.begun[0]?.finish();
     expect(await answer).toEqual({ ok: false, error: "emotiond was paused" });
     await taken.close("over");
+  });
+
+  it("refuses at once while paused: no frame will come", async () => {
+    const taken = snapshots({ paused: () => true });
+    const answer = await Promise.race([taken.take(), new Promise((resolve) => setImmediate(resolve))]);
+    expect(answer).toEqual({ ok: false, error: "emotiond is paused: resume it for a snapshot" });
+    expect(taken.wanted()).toBe(false);
+    const off = snapshots({ paused: () => true, allowed: () => false });
+    expect(await off.take()).toEqual({ ok: false, error: expect.stringContaining("privacy.snapshots") });
   });
 
   it("says so when no frame comes", async () => {

@@ -41,9 +41,13 @@ export function createCamera(
   }
 }
 
+/** Whether the source is a camera, with a light that may be seen, and not a recording. */
+export function isLive(source: SourceConfig): boolean {
+  return source.type === "libcamera" || (source.type === "video" && !isRecorded(parseVideoUri(source.uri)));
+}
+
 /** Whether every frame of the source is to be processed, as `createSlot`'s `lossless` wants to know. */
 export function isLossless(source: SourceConfig): boolean {
-  if (source.realtime || source.type === "libcamera") return false;
   // A live source does not wait, whatever the configuration says.
-  return source.type === "stills" || isRecorded(parseVideoUri(source.uri));
+  return source.type !== "libcamera" && !source.realtime && !isLive(source);
 }

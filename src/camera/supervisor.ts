@@ -1,3 +1,4 @@
+import { backoffDelay } from "../base/backoff.js";
 import { type Clock, monotonicClock, settledWithin, sleep } from "../base/clock.js";
 import { type Logger, silentLogger } from "../base/logger.js";
 import { withoutSecrets } from "../base/secrets.js";
@@ -19,10 +20,11 @@ export interface CameraHealth {
 
 export interface CameraSupervisor {
   /**
-   * Keeps the camera running until its source ends (`ended`) or the signal aborts (`stopped`). Never rejects:
-   * a camera that fails is tried again for as long as the daemon lives.
+   * Keeps the camera running until its source ends (`ended`) or the signal aborts: `stopped`, or `abandoned` when the
+   * camera did not stop in time and may still be open. Never rejects: a camera that fails is tried again for as long as
+   * the daemon lives. One run at a time; after one that was stopped another may follow, and begins as the first did.
    */
-  run(signal: AbortSignal): Promise<"ended" | "stopped">;
+  run(signal: AbortSignal): Promise<"ended" | "stopped" | "abandoned">;
   health(): CameraHealth;
 }
 
@@ -82,11 +84,14 @@ export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
   const clock = options.clock ?? monotonicClock;
   const random = options.random ?? Math.random;
   const times: SupervisorTimes = { ...supervisorTimes, ...options.times };
+  const limits = { first: times.backoff, cap: times.longestBackoff };
 
   let status: CameraStatus = "starting";
   let restarts = 0;
   let lastError: string | null = null;
   let lastFrameAt: number | undefined;
+  /** Attempts that were given up on and go on all the same. */
+  let lingering = 0;
   const rate = createFrameRate();
 
   /** From `running` to anything else: the figures and the listeners learn of it at once. */
@@ -158,6 +163,10 @@ export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
     cancelDeadline();
     const asked = attemptEnd.signal.aborted;
     if (asked && !(await settledWithin(running, times.stop, clock))) {
+      lingering += 1;
+      void running.then(() => {
+        lingering -= 1;
+      });
       log.warn(
         { camera: camera.description },
         `the camera did not stop within ${times.stop / 1000} s; going on without it`,
@@ -179,28 +188,36 @@ export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
       : { kind: "failed", reason: "the camera stopped by itself", deliveredFor };
   };
 
+  /** Tries again until an attempt ends otherwise than by a failure. */
+  const untilOver = async (signal: AbortSignal): Promise<"ended" | "stopped"> => {
+    let failures = 0;
+    while (!signal.aborted) {
+      const outcome = await attempt(signal);
+      if (outcome.kind !== "failed") return outcome.kind;
+      failures = outcome.deliveredFor >= times.ranWell ? 1 : failures + 1;
+      leave("failed", outcome.reason);
+      const pause = backoffDelay(failures, limits, random());
+      const fields = { camera: camera.description, failures, retryIn: Math.round(pause) / 1000 };
+      // The same failure again is worth a line at 1, 2, 4, 8 …, not at each attempt for weeks.
+      const news = outcome.reason !== lastError || Number.isInteger(Math.log2(failures));
+      if (news) log.warn(fields, `camera failed: ${outcome.reason}`);
+      else log.debug(fields, `camera failed: ${outcome.reason}`);
+      lastError = outcome.reason;
+      await sleep(pause, signal, clock);
+      if (!signal.aborted) restarts += 1;
+    }
+    return "stopped";
+  };
+
   return {
     run: async (signal) => {
-      let failures = 0;
-      while (!signal.aborted) {
-        const outcome = await attempt(signal);
-        if (outcome.kind !== "failed") {
-          rate.reset();
-          return outcome.kind;
-        }
-        failures = outcome.deliveredFor >= times.ranWell ? 1 : failures + 1;
-        leave("failed", outcome.reason);
-        const pause = backoff(failures, times, random());
-        const fields = { camera: camera.description, failures, retryIn: Math.round(pause) / 1000 };
-        // The same failure again is worth a line at 1, 2, 4, 8 …, not at each attempt for weeks.
-        const news = outcome.reason !== lastError || Number.isInteger(Math.log2(failures));
-        if (news) log.warn(fields, `camera failed: ${outcome.reason}`);
-        else log.debug(fields, `camera failed: ${outcome.reason}`);
-        lastError = outcome.reason;
-        await sleep(pause, signal, clock);
-        if (!signal.aborted) restarts += 1;
-      }
-      return "stopped";
+      const outcome = await untilOver(signal);
+      rate.reset();
+      if (outcome === "ended") return outcome;
+      // What was wrong says nothing of the next run.
+      status = "starting";
+      lastError = null;
+      return lingering > 0 ? "abandoned" : "stopped";
     },
 
     health: () => {
@@ -214,19 +231,6 @@ export function superviseCamera(options: SupervisorOptions): CameraSupervisor {
       };
     },
   };
-}
-
-/**
- * Milliseconds to wait after that many failures in a row: doubling from `backoff` to `longestBackoff`, of which
- * half is jitter, so that devices that lost the same stream do not come back in step.
- */
-export function backoff(
-  failures: number,
-  times: Pick<SupervisorTimes, "backoff" | "longestBackoff">,
-  random: number,
-): number {
-  const full = Math.min(times.longestBackoff, times.backoff * 2 ** Math.min(failures - 1, 30));
-  return full * (0.5 + random / 2);
 }
 
 function explain(stalled: string, failure: unknown): string {

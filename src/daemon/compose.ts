@@ -66,6 +66,7 @@ export async function compose(options: DaemonOptions, signal: AbortSignal) {
       status.tell();
     },
     onRecovered: () => status.tell(),
+    onClosed: () => status.tell(),
     onStage,
   });
   const finder = createLiveFinder();

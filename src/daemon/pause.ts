@@ -5,6 +5,8 @@ import type { PauseRecord } from "../system/pause-record.js";
 /** Whether the owner has paused the daemon. */
 export interface Pause {
   readonly on: boolean;
+  /** Aborts with the pause; while it is not on, with the next one. Each resume brings a new one. */
+  readonly begun: AbortSignal;
   /** Resolves when it is not paused, or the signal aborts. */
   over(signal: AbortSignal): Promise<void>;
   /** At once; `keep` is to follow. */
@@ -25,6 +27,8 @@ export interface PauseOptions {
 export async function readPause({ record, logger, commands }: PauseOptions): Promise<Pause> {
   const found = await record?.read();
   let on = found?.paused ?? false;
+  let begins = new AbortController();
+  if (on) begins.abort();
   let waiting: (() => void)[] = [];
   if (on) {
     const deaf = commands ? "" : " (which mqtt.commands: false keeps from being taken)";
@@ -37,6 +41,9 @@ export async function readPause({ record, logger, commands }: PauseOptions): Pro
     get on() {
       return on;
     },
+    get begun() {
+      return begins.signal;
+    },
     over(signal) {
       if (!on || signal.aborted) return Promise.resolve();
       return new Promise((resolve) => {
@@ -45,8 +52,13 @@ export async function readPause({ record, logger, commands }: PauseOptions): Pro
       });
     },
     set(next) {
+      if (next === on) return;
       on = next;
-      if (on) return;
+      if (on) {
+        begins.abort();
+        return;
+      }
+      begins = new AbortController();
       for (const resolve of waiting) resolve();
       waiting = [];
     },

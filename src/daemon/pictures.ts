@@ -46,6 +46,7 @@ export function createPictures(sources: PictureSources): Pictures {
   const hiding = createHiding({ wanted: () => live.current.privacy.blurFaces, finder: () => finder });
   const snapshots = createSnapshots({
     allowed: () => live.current.privacy.snapshots,
+    paused: () => pause.on,
     render: async (frame, scene, stop) =>
       renderSnapshot(frame, { ...scene, hidden: await hiding.search(frame, scene.hidden, stop) }),
     onFault: (error) => logger.error({ err: error }, "a snapshot failed"),
@@ -83,7 +84,7 @@ export function createPictures(sources: PictureSources): Pictures {
     notice,
     explainAbsence() {
       const { status, lastError } = source.health();
-      if (pause.on) notice("paused");
+      if (pause.on) notice(source.closed ? "paused: the camera is closed" : "paused");
       else if (status !== "running")
         notice(`no camera: ${lastError ?? `waiting for ${source.description}`}, retrying`);
     },

@@ -26,6 +26,7 @@ export interface Snapshots {
 
 export interface SnapshotOptions {
   readonly allowed: () => boolean;
+  readonly paused: () => boolean;
   /**
    * Makes the JPEG, in which what the owner wants hidden is hidden. It rejects where that cannot be done: then no
    * picture is sent. It ends soon after the signal aborts.
@@ -57,6 +58,8 @@ export function createSnapshots(options: SnapshotOptions): Snapshots {
       const error = "snapshots are off: no picture leaves this device until its owner sets privacy.snapshots";
       return Promise.resolve({ ok: false, error });
     }
+    if (options.paused())
+      return Promise.resolve({ ok: false, error: "emotiond is paused: resume it for a snapshot" });
     if (waiting.size >= MAX_WAITING)
       return Promise.resolve({ ok: false, error: "too many snapshots at once" });
     return new Promise<Answer>((resolve) => {
@@ -69,7 +72,7 @@ export function createSnapshots(options: SnapshotOptions): Snapshots {
         }
         // It may be the turn of one that is copied just now.
         if (!waiting.delete(settle)) return;
-        resolve({ ok: false, error: "no frame came: the camera is away or emotiond is paused" });
+        resolve({ ok: false, error: "no frame came: the camera is away" });
       }
       function settle(answer: Answer): void {
         clearTimeout(timer);

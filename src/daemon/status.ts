@@ -68,7 +68,8 @@ export function createStatus(sources: StatusSources): Status {
     line() {
       const { status, lastError } = source.health();
       const broker = outlets.delivery().connected ? "broker connected" : "broker away";
-      if (pause.on) return `paused until the command resume, ${broker}`;
+      const closed = source.closed ? "camera closed, " : "";
+      if (pause.on) return `paused until the command resume, ${closed}${broker}`;
       if (status !== "running")
         return `${lastError === null ? `camera ${status}` : `no camera: ${lastError}`}, ${broker}`;
       return `${meter.fps(performance.now())} fps, ${lifecycle.live.length} faces, ${broker}`;

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
+import { backoffDelay } from "../../src/base/backoff.js";
 import type { Clock } from "../../src/base/clock.js";
 import { type Camera, CameraError } from "../../src/camera/camera.js";
 import { createSlot } from "../../src/camera/slot.js";
-import { backoff, type CameraSupervisor, superviseCamera } from "../../src/camera/supervisor.js";
+import { type CameraSupervisor, superviseCamera } from "../../src/camera/supervisor.js";
 import { listeningLog, plainFrame } from "./helpers.js";
 
 /** A clock that goes when it is told to. */
@@ -82,7 +83,7 @@ let log = listeningLog();
 let heard: string[] = [];
 let supervisor: CameraSupervisor;
 let stop = new AbortController();
-let finished: Promise<"ended" | "stopped">;
+let finished: Promise<"ended" | "stopped" | "abandoned">;
 
 beforeEach(async () => {
   clock = handClock();
@@ -95,7 +96,7 @@ beforeEach(async () => {
     deliver: async (frame) => frame.release(),
     clock,
     log,
-    random: () => 1,
+    random: () => 0,
     onLost: (reason) => heard.push(`lost: ${reason}`),
     onRecovered: () => heard.push("recovered"),
   });
@@ -226,6 +227,47 @@ describe("the supervisor", () => {
     expect(heard).toEqual([]);
   });
 
+  it("begins as at the start when it is run again after a stop, and knows no old failure", async () => {
+    await frames(3);
+    camera.last.fail(new CameraError("the cable is out"));
+    await clock.advance(1_000);
+    await frames(3);
+    stop.abort();
+    expect(await finished).toBe("stopped");
+    expect(supervisor.health()).toMatchObject({ status: "starting", fps: 0, restarts: 1, lastError: null });
+    await clock.advance(3_600_000);
+    expect(camera.attempts).toHaveLength(2);
+    stop = new AbortController();
+    finished = supervisor.run(stop.signal);
+    await frames(3);
+    expect(camera.attempts).toHaveLength(3);
+    expect(supervisor.health()).toMatchObject({ status: "running", restarts: 1, lastError: null });
+    expect(heard).toEqual(["lost: the cable is out", "recovered"]);
+    stop.abort();
+    await finished;
+  });
+
+  it("says when it leaves a camera that may still be open, however long ago it was given up on", async () => {
+    camera.disobey();
+    // The attempt that disobeys is the next one.
+    camera.last.fail(new CameraError("gone"));
+    await clock.advance(1_000);
+    await frames(1);
+    stop.abort();
+    await clock.advance(3_000);
+    expect(await finished).toBe("abandoned");
+    const stuck = camera.last;
+    stop = new AbortController();
+    finished = supervisor.run(stop.signal);
+    await clock.advance(0);
+    stuck.end();
+    stop.abort();
+    await clock.advance(0);
+    camera.last.end();
+    await clock.advance(0);
+    expect(await finished).toBe("stopped");
+  });
+
   it("keeps a camera with a fault of its own running, too", async () => {
     camera.last.fail(new TypeError("x is undefined"));
     await clock.advance(1_000);
@@ -271,14 +313,14 @@ it("gives a slow camera three of its intervals", async () => {
 });
 
 it("keeps every pause between half of its bound and its bound", () => {
-  const times = { backoff: 1_000, longestBackoff: 30_000 };
+  const limits = { first: 1_000, cap: 30_000 };
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 100_000 }),
       fc.double({ min: 0, max: 1, noNaN: true }),
       (failures, random) => {
         const full = Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 20));
-        const pause = backoff(failures, times, random);
+        const pause = backoffDelay(failures, limits, random);
         expect(pause).toBeGreaterThanOrEqual(full / 2);
         expect(pause).toBeLessThanOrEqual(full);
       },
