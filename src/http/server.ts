@@ -61,7 +61,7 @@ export async function startHttp(
         const { camera, paused } = await sources.health();
         const { connected } = sources.delivery();
         const waitsFor = [
-          // A daemon that starts paused does not open its camera.
+          // A paused daemon's camera is closed.
           ...(paused || camera.status === "running" ? [] : [`camera (${camera.status})`]),
           ...(connected ? [] : ["broker"]),
         ];
