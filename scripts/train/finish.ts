@@ -35,12 +35,16 @@ export interface FinishedRun {
 /** Takes a run's averaged weights to an exported model, checked, and to its report. */
 export async function finish(run: FinishedRun): Promise<void> {
   const { command, preset, network, averages, history, effort } = run;
-  const { training, evaluation, privateRows } = run.data;
+  const { training, evaluation, people, privateRows } = run.data;
   const both = logits(network, averages, evaluation, preset);
   const truth = majorities(evaluation);
   const seen = truth.some((label) => label !== null)
     ? [{ both, truth, likeliest: pluralities(evaluation) }]
     : [];
+  if (people !== undefined) {
+    const labels = Array.from(people.labels);
+    seen.push({ both: logits(network, averages, people, preset), truth: labels, likeliest: labels });
+  }
   const head = chooseHead(both, evaluation.labels, seen);
   const values = new Map<string, Float32Array>();
   for (const [name, tensor] of averages) values.set(name, (await tensor.data()) as Float32Array);
@@ -50,6 +54,8 @@ export async function finish(run: FinishedRun): Promise<void> {
     head,
     training,
     evaluation,
+    people,
+    portraits: training.count - run.data.ferRows,
     window: preset.window,
     out: command.out,
     version: command.version,
@@ -66,7 +72,11 @@ export async function finish(run: FinishedRun): Promise<void> {
     console.log(`  ${engine}: ${difference.toFixed(5)}`);
   for (const [engine, metrics] of Object.entries(manifest.metrics)) {
     const ferplus = metrics.ferplus === null ? "" : `, FER+ majority ${percent(metrics.ferplus.accuracy)}`;
-    console.log(`  ${engine}: ${evaluation.split} ${percent(metrics.accuracy)}${ferplus}`);
+    const others =
+      metrics.people === undefined
+        ? ""
+        : `, people kept apart ${percent(metrics.people.accuracy)}, mean recall ${percent(metrics.people.meanRecall)}`;
+    console.log(`  ${engine}: ${evaluation.split} ${percent(metrics.accuracy)}${ferplus}${others}`);
   }
   if (command.keras !== undefined) {
     await writeKeras(fold(preset.architecture, values, head.settings), command.keras);

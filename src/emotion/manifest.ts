@@ -23,6 +23,17 @@ const scoresSchema = z.looseObject({
   ferplus: z.object({ n: z.int().min(0), accuracy: share }).nullable(),
   /** Expected calibration error, before and after temperature scaling: by what most raters saw, or without votes by the labels. */
   calibrationError: z.object({ before: share, after: share }),
+  /** On portraits of people whom training did not see, by what somebody saw in each; mean recall is without fear. */
+  people: z
+    .object({
+      n: z.int().min(0),
+      accuracy: share,
+      meanRecall: share,
+      recall: z.record(z.string(), share),
+      counts: z.record(z.string(), z.int().min(0)),
+      calibrationError: share,
+    })
+    .optional(),
 });
 
 /** What stands in a model folder's manifest.json. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { EMOTION_COUNT, EMOTION_LABELS } from "../../../src/base/labels.js";
+import { EMOTION_LABELS } from "../../../src/base/labels.js";
 import { MANIFEST_FILE } from "../../../src/base/model-folder.js";
 import type { EngineName } from "../../../src/emotion/classifier.js";
 import { loadClassifier } from "../../../src/emotion/load.js";
@@ -11,7 +11,7 @@ import { CROP_PER_BOX } from "../../../src/vision/crop-size.js";
 import { type Architecture, cost } from "../architecture.js";
 import { plainBatch } from "../augment.js";
 import { type Dataset, select } from "../data/dataset.js";
-import { calibrationError, majorities, pluralities, predictions, score } from "../metrics.js";
+import { calibrationError, majorities, meanRecall, pluralities, predictions, score } from "../metrics.js";
 import type { Origin } from "../origin.js";
 import { PIXEL_MEAN, PIXEL_SCALE } from "../pixels.js";
 import { createRandom } from "../random.js";
@@ -32,6 +32,10 @@ export interface ExportOptions {
   readonly head: ChosenHead;
   readonly training: Dataset;
   readonly evaluation: Dataset;
+  /** Portraits of people whom training did not see. */
+  readonly people?: Dataset | undefined;
+  /** Training faces that are portraits, not FER-2013's. */
+  readonly portraits?: number;
   /** Side of the part of the pictures that the network sees. */
   readonly window: number;
   readonly out: string;
@@ -75,7 +79,7 @@ const MEAN_TOLERANCE: Readonly<Record<EngineName, number>> = {
 /** Writes the model's files and manifest into a folder, after checking them against each other. */
 export async function exportModel(options: ExportOptions): Promise<Exported> {
   const network = fold(options.architecture, options.values, options.head.settings);
-  const { training, evaluation } = options;
+  const { training } = options;
   const random = createRandom(7);
   const rows = Array.from({ length: CALIBRATION_FACES }, () => random.below(training.count));
   const ranges = measureRanges(network, training.pixels, rows, options.window);
@@ -113,6 +117,7 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
       ...options.effort,
       ...options.origin,
       pictures: options.pictures,
+      ...(options.portraits === undefined || options.portraits === 0 ? {} : { portraits: options.portraits }),
       votes: training.votes !== null,
       comparedWithPrivateTest: options.comparedWithPrivateTest,
       parameters,
@@ -128,7 +133,7 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
 
   const differences = await compare(fresh, network, training, options.window);
   for (const engine of ["onnx-int8", "onnx-fp32", "tensorflow"] as const) {
-    const measured = await measure(fresh, engine, evaluation, options.head);
+    const measured = await measure(fresh, engine, options);
     if (measured !== null) manifest.metrics[engine] = measured;
   }
   writeManifest(fresh, manifest);
@@ -198,30 +203,49 @@ async function compare(
   return differences;
 }
 
-async function measure(folder: string, engine: EngineName, evaluation: Dataset, head: ChosenHead) {
-  const scores = await withEngine(folder, engine, (classifier) => probabilities(classifier, evaluation));
-  if (scores === null) return null;
+async function measure(folder: string, engine: EngineName, { evaluation, people, head }: ExportOptions) {
+  const [scores, peoplesScores] =
+    (await withEngine(folder, engine, async (classifier) => [
+      await probabilities(classifier, evaluation),
+      people === undefined ? null : await probabilities(classifier, people),
+    ])) ?? [];
+  if (scores === undefined || scores === null) return null;
   const predicted = predictions(scores);
   const original = score(predicted, evaluation.labels);
   const ferplus = evaluation.votes === null ? null : score(predicted, majorities(evaluation));
   const likeliest = evaluation.votes === null ? evaluation.labels : pluralities(evaluation);
-  const round = (value: number) => Math.round(value * 1e4) / 1e4;
   return {
     split: evaluation.split,
     n: original.n,
     accuracy: round(original.accuracy),
-    recall: Object.fromEntries(
-      EMOTION_LABELS.map((label, i) => [label, round(original.recall[i] || 0)] as const).slice(
-        0,
-        EMOTION_COUNT,
-      ),
-    ),
+    recall: byLabel((label) => round(original.recall[label] || 0)),
     ferplus: ferplus === null ? null : { n: ferplus.n, accuracy: round(ferplus.accuracy) },
     calibrationError: {
       before: round(head.calibrationError.before),
       after: round(calibrationError(scores, likeliest)),
     },
+    ...(people === undefined || !peoplesScores ? {} : { people: peoplesFigures(people, peoplesScores) }),
   };
+}
+
+function peoplesFigures({ labels }: Dataset, scores: Float32Array) {
+  const result = score(predictions(scores), labels);
+  return {
+    n: result.n,
+    accuracy: round(result.accuracy),
+    meanRecall: round(meanRecall(result)),
+    recall: byLabel((label) => round(result.recall[label] || 0)),
+    counts: byLabel((label) => labels.filter((own) => own === label).length),
+    calibrationError: round(calibrationError(scores, Array.from(labels))),
+  };
+}
+
+function byLabel(figure: (label: number) => number): Record<string, number> {
+  return Object.fromEntries(EMOTION_LABELS.map((label, i) => [label, figure(i)]));
+}
+
+function round(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
 }
 
 async function withEngine<T>(
