@@ -168,6 +168,7 @@ describe("the process that reads a video", () => {
       kind: "file",
       address: "/nowhere.mp4",
       recorded: true,
+      timed: true,
       width: 64,
       height: 48,
       framerate: 1,

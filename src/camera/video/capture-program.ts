@@ -40,6 +40,9 @@ const FAILING_READS = 300;
 /** And for how long, in milliseconds: a host that has gone lets each wait. */
 const FAILING_FOR = 2_000;
 
+/** More frames a second are no frame rate but a time base. */
+const CREDIBLE_RATE = 240;
+
 /** A live source does not wait for longer for a daemon that is held up, in milliseconds: then it gets the newest frame. */
 const HELD_BACK = 100;
 
@@ -203,6 +206,9 @@ async function play(order: CaptureOrder, daemon: ReturnType<typeof listen>): Pro
   const degrees = byFfmpeg ? clockwiseTurn(capture.get(ORIENTATION_META), cv.getBuildInformation()) : 0;
   tell({ kind: "opened", rate: capture.get(FPS), count: capture.get(FRAME_COUNT) });
 
+  // GStreamer tells where the film is, some frames further than the picture: it is asked where no rate is known.
+  const rate = capture.get(FPS);
+  const timed = order.timed && (byFfmpeg || !(rate > 0 && rate <= CREDIBLE_RATE));
   const read = createSource(capture, order);
   let newest: Held | undefined;
   const send = () => {
@@ -243,7 +249,7 @@ async function play(order: CaptureOrder, daemon: ReturnType<typeof listen>): Pro
     }
     newest?.picture.release();
     const readAt = Number(process.hrtime.bigint()) / 1e6;
-    newest = { picture, seconds: byFfmpeg ? capture.get(POS_MSEC) / 1000 : 0, readAt };
+    newest = { picture, seconds: timed ? capture.get(POS_MSEC) / 1000 : 0, readAt };
     send();
     if (newest !== undefined)
       await daemon.heardWithin(order.recorded ? Number.POSITIVE_INFINITY : HELD_BACK, send);

@@ -9,6 +9,8 @@ export interface CaptureOrder {
   readonly address: string;
   /** It waits for whoever reads it: no frame is left out. */
   readonly recorded: boolean;
+  /** Its frames have timestamps to be believed. */
+  readonly timed: boolean;
   /** The size that frames are scaled down to fit inside. */
   readonly width: number;
   readonly height: number;

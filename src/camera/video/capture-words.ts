@@ -19,15 +19,24 @@ export function decoderSize(line: string): string | null {
 /**
  * What a line printed by OpenCV's libraries tells people, without addresses, users and passwords; null where that is
  * nothing.
+ *
+ * @param pipeline the pipeline that reads it, if GStreamer does
  */
-export function readableLine(line: string, video: VideoSource): string | null {
+export function readableLine(
+  line: string,
+  video: VideoSource,
+  pipeline: string | null = video.kind === "pipeline" ? video.pipeline : null,
+): string | null {
   const level = Number(FFMPEG_LINE.exec(line)?.[1] ?? 0);
   if (level >= FFMPEG_VERBOSE) return null;
   const words = line.replace(FFMPEG_LINE, "").trim();
-  if (words === "") return null;
-  if (video.kind === "pipeline") return withoutPipelineSecrets(words, video.pipeline);
-  if (video.kind !== "stream") return words;
-  let left = words;
+  return words === "" ? null : withoutAddress(words, video, pipeline);
+}
+
+/** Words of OpenCV's libraries without what an address or a pipeline has of secrets. */
+export function withoutAddress(words: string, video: VideoSource, pipeline: string | null): string {
+  let left = pipeline === null ? words : withoutPipelineSecrets(words, pipeline);
+  if (video.kind !== "stream") return left;
   for (const secret of [video.url, ...placesIn(video.url)]) left = left.replaceAll(secret, "…");
   return withoutPipelineSecrets(left, video.url);
 }

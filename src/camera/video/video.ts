@@ -10,7 +10,9 @@ import { type Moment, mediaClock, thisMoment } from "../moment.js";
 import { createPlayback } from "../pace.js";
 import { type CaptureProcess, startCapture } from "./capture-process.js";
 import type { CaptureMessage } from "./capture-protocol.js";
-import { createLineLimit, decoderSize, readableLine } from "./capture-words.js";
+import { type CaptureRoute, captureRoute, hasFfmpeg, networkWithin } from "./capture-route.js";
+import { createLineLimit, decoderSize, readableLine, withoutAddress } from "./capture-words.js";
+import { contentType } from "./content-type.js";
 import { createMediaTime } from "./media-time.js";
 import {
   needGStreamer,
@@ -22,9 +24,6 @@ import {
 } from "./pipeline-probe.js";
 import { reach } from "./reach.js";
 import { checkVideoDevice, checkVideoFile } from "./video-check.js";
-
-/** Milliseconds for a stream's host to answer; and, inside FFmpeg, for each of its reads and writes: at least. */
-const NETWORK_WITHIN = 4_000;
 
 /**
  * Milliseconds for a stream's first frame. One that is joined in the middle of a long group of pictures has none
@@ -45,6 +44,8 @@ export interface VideoOptions {
   readonly source: SourceConfig;
   readonly frames: FrameMaker;
   readonly log?: Logger;
+  /** OpenCV's build information, where it is not that of the OpenCV that is installed. */
+  readonly build?: string;
 }
 
 /**
@@ -55,7 +56,12 @@ export interface VideoOptions {
  *
  *     nvarguscamerasrc ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=30/1 ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1
  */
-export function createVideo({ source, frames, log = silentLogger }: VideoOptions): Camera {
+export function createVideo({
+  source,
+  frames,
+  log = silentLogger,
+  build = cv.getBuildInformation(),
+}: VideoOptions): Camera {
   const video = parseVideoUri(source.uri);
   const description = describeVideo(video);
   const recorded = isRecorded(video);
@@ -80,14 +86,21 @@ export function createVideo({ source, frames, log = silentLogger }: VideoOptions
     let size: string | null = null;
     let resized: string | null = null;
     const say = createLineLimit((line) => log.debug({ camera: description }, line));
+    const asked =
+      video.kind === "stream" && /^https?:/i.test(video.url) && !hasFfmpeg(build) ? video.url : null;
+    const within = networkWithin(source.framerate);
+    const type = asked === null ? null : await contentType(asked, within, signal);
+    if (signal.aborted) return 0;
+    const { framerate } = source;
+    const route = captureRoute(video, { build, framerate, lookLonger, contentType: type });
     const capture = startCapture({
-      kind: video.kind,
-      environment: captureEnvironment(video, source.framerate, lookLonger),
+      kind: route.kind,
+      environment: route.environment,
       onLine: (line) => {
         const told = decoderSize(line);
         size ??= told;
         if (told !== null && told !== size) resized = `${size} to ${told}`;
-        const words = readableLine(line, video);
+        const words = readableLine(line, video, route.pipeline);
         if (words !== null) say(words);
       },
     });
@@ -95,7 +108,7 @@ export function createVideo({ source, frames, log = silentLogger }: VideoOptions
     signal.addEventListener("abort", stop, { once: true });
     let count = 0;
     try {
-      const opened = await open(capture, video, source, description);
+      const opened = await open(capture, video, route, source, description);
       if (opened === null) return 0;
       const rate = frameRate(opened.rate, source);
       const media = createMediaTime(1 / rate);
@@ -225,6 +238,7 @@ async function checkSource(
 async function open(
   capture: CaptureProcess,
   video: VideoSource,
+  route: CaptureRoute,
   source: SourceConfig,
   description: string,
 ): Promise<Extract<CaptureMessage, { kind: "opened" }> | null> {
@@ -239,7 +253,8 @@ async function open(
       if (message?.kind === "opened") return message;
       if (message?.kind === "ready") {
         const { width, height, framerate } = source;
-        capture.order({ kind: video.kind, address: addressOf(video), recorded, width, height, framerate });
+        const { kind, address } = route;
+        capture.order({ kind, address, recorded, timed: video.kind === "file", width, height, framerate });
         orderedAt = performance.now();
         if (video.kind === "pipeline" && !recorded && !WAITS_FOR_PEER.test(video.pipeline)) {
           silent = setTimeout(() => {
@@ -249,7 +264,10 @@ async function open(
         }
         continue;
       }
-      const reason = video.kind === "pipeline" ? reasonIn(capture.words(), video.pipeline) : "";
+      const reason =
+        route.pipeline === null
+          ? ""
+          : withoutAddress(reasonIn(capture.words(), route.pipeline), video, route.pipeline);
       const said = reason === "" ? "" : ` (GStreamer says: ${reason})`;
       if (late) {
         throw new CameraError(
@@ -259,7 +277,7 @@ async function open(
       if (message === null && capture.ending() === null) return null;
       const crash = message === null ? capture.ending() : null;
       const slow = slowHint(video, performance.now() - orderedAt, source.framerate);
-      throw new CameraError(unopened(video, description, said, crash) + slow);
+      throw new CameraError(unopened(video, description, said, crash) + decoderCure(reason) + slow);
     }
   } finally {
     clearTimeout(silent);
@@ -271,17 +289,6 @@ function slowHint(video: VideoSource, waited: number, framerate: number): string
   const within = networkWithin(framerate);
   if (video.kind !== "stream" || waited < within) return "";
   return `; a camera that sends a picture less often than every ${within / 1000} s needs its rate in source.framerate`;
-}
-
-function addressOf(video: VideoSource): string {
-  switch (video.kind) {
-    case "stream":
-      return video.url;
-    case "pipeline":
-      return video.pipeline;
-    default:
-      return video.path;
-  }
 }
 
 /**
@@ -302,63 +309,11 @@ function unopened(video: VideoSource, description: string, said: string, crash: 
   }
 }
 
-/** What OpenCV and its libraries read from the environment; what the owner has set goes before. */
-function captureEnvironment(video: VideoSource, framerate: number, lookLonger: boolean): NodeJS.ProcessEnv {
-  const common = { MALLOC_ARENA_MAX: "2", UV_THREADPOOL_SIZE: "2" };
-  // Through OpenCV's own hands FFmpeg's words carry their level; and the decoder tells a new size.
-  const ffmpeg = { OPENCV_FFMPEG_DEBUG: "1", OPENCV_FFMPEG_LOGLEVEL: "40" };
-  switch (video.kind) {
-    case "file":
-      return { ...common, ...ffmpeg, ...process.env };
-    case "device":
-      return {
-        ...common,
-        OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT: String(deviceTimeout(framerate)),
-        ...process.env,
-      };
-    case "stream": {
-      const options = ffmpegOptions(video.url, cv.getBuildInformation(), framerate);
-      const longer = lookLonger ? "|analyzeduration;25000000|probesize;50000000" : "";
-      return { ...common, ...ffmpeg, OPENCV_FFMPEG_CAPTURE_OPTIONS: `${options}${longer}`, ...process.env };
-    }
-    case "pipeline":
-      // OpenCV tells what an element reports, GStreamer's parser what it cannot read.
-      return {
-        ...common,
-        ...process.env,
-        OPENCV_LOG_LEVEL: "WARNING",
-        GST_DEBUG: "GST_PIPELINE:1",
-        GST_DEBUG_NO_COLOR: "1",
-        GST_DEBUG_FILE: "",
-      };
-  }
-}
-
-/**
- * Seconds that OpenCV waits for a device's frame. Its own ten are longer than the supervisor's patience: the read would
- * hold a thread, and the device, while the next attempt is made. A camera that is asked for slow frames gets longer.
- */
-export function deviceTimeout(framerate: number): number {
-  return Math.max(4, Math.ceil(3 / framerate));
-}
-
-/** Milliseconds: a camera that is asked for slow frames may be silent for longer between them. */
-function networkWithin(framerate: number): number {
-  return Math.max(NETWORK_WITHIN, Math.ceil(3_000 / framerate));
-}
-
-/**
- * Options that bound what FFmpeg may wait for a stream. RTSP goes over TCP: lost UDP packets are grey faces. Its
- * time-out is `stimeout` before FFmpeg 5, where `timeout` means waiting for a caller.
- *
- * @param build OpenCV's build information, which names FFmpeg's libavformat
- * @param framerate frames a second that the camera is asked for
- */
-export function ffmpegOptions(url: string, build: string, framerate: number): string {
-  const microseconds = networkWithin(framerate) * 1000;
-  if (!/^rtsps?:/i.test(url)) return `rw_timeout;${microseconds}`;
-  const libavformat = Number(/avformat:\s+YES \((\d+)\./.exec(build)?.[1] ?? 59);
-  return `rtsp_transport;tcp|${libavformat < 59 ? "stimeout" : "timeout"};${microseconds}`;
+/** What GStreamer says where an element for the format is missing. */
+function decoderCure(reason: string): string {
+  return /missing a plug-in|no suitable plugins|No decoder/i.test(reason)
+    ? "; GStreamer has no decoder for it: sudo apt install gstreamer1.0-libav"
+    : "";
 }
 
 /** Frames a second: what the file says, or the configuration when it says nonsense. */
